@@ -1,0 +1,1 @@
+//! Addresses: CIDR blocks and the client behind trusted proxies.
