@@ -1,1 +1,20 @@
-//! detect
+//! Detection over Arrow batches: Sigma rules with correlations, and code detectors.
+//!
+//! What is here: loading and checking rules, matching them against columns, and the fold that
+//! turns matches into [`haetae_event::Episode`]s which depend on the set of events alone, never
+//! on the order in which they came.
+//!
+//! What is not here: I/O other than reading a rule folder, identities of findings, incidents.
+//!
+//! `EventBatch → match (rule × row) → cells (key, time) → sliding windows → Episode`
+
+pub mod detectors;
+pub mod diagnostic;
+pub mod engine;
+pub mod fields;
+pub mod ruleset;
+pub mod sigma;
+
+pub use diagnostic::Diagnostic;
+pub use engine::{Closing, Engine, EngineOptions, EngineStats, Evaluation, Observed, Withdrawn};
+pub use ruleset::RuleSet;

@@ -31,27 +31,32 @@ impl EventBatch {
     /// # Panics
     /// When the column exists with another type: the schema is fixed, so that is a bug.
     pub fn str(&self, name: &str) -> Option<&StringViewArray> {
-        self.column(name).map(|c| c.as_any().downcast_ref().expect("Utf8View column"))
+        self.column(name)
+            .map(|c| c.as_any().downcast_ref().expect("Utf8View column"))
     }
 
     /// See [`EventBatch::str`].
     pub fn i64(&self, name: &str) -> Option<&Int64Array> {
-        self.column(name).map(|c| c.as_any().downcast_ref().expect("Int64 column"))
+        self.column(name)
+            .map(|c| c.as_any().downcast_ref().expect("Int64 column"))
     }
 
     /// See [`EventBatch::str`].
     pub fn i32(&self, name: &str) -> Option<&Int32Array> {
-        self.column(name).map(|c| c.as_any().downcast_ref().expect("Int32 column"))
+        self.column(name)
+            .map(|c| c.as_any().downcast_ref().expect("Int32 column"))
     }
 
     /// See [`EventBatch::str`].
     pub fn f64(&self, name: &str) -> Option<&Float64Array> {
-        self.column(name).map(|c| c.as_any().downcast_ref().expect("Float64 column"))
+        self.column(name)
+            .map(|c| c.as_any().downcast_ref().expect("Float64 column"))
     }
 
     /// See [`EventBatch::str`].
     pub fn bool(&self, name: &str) -> Option<&BooleanArray> {
-        self.column(name).map(|c| c.as_any().downcast_ref().expect("Boolean column"))
+        self.column(name)
+            .map(|c| c.as_any().downcast_ref().expect("Boolean column"))
     }
 
     /// Event times in µs; never null.
@@ -68,7 +73,11 @@ impl EventBatch {
     pub fn ts_range(&self) -> Option<(i64, i64)> {
         let values = self.ts().values();
         let first = *values.first()?;
-        Some(values.iter().fold((first, first), |(lo, hi), &t| (lo.min(t), hi.max(t))))
+        Some(
+            values
+                .iter()
+                .fold((first, first), |(lo, hi), &t| (lo.min(t), hi.max(t))),
+        )
     }
 
     /// Copies every string view into fresh, tight buffers, so that no row pins its input block.

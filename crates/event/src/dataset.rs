@@ -17,8 +17,13 @@ pub enum Dataset {
 }
 
 impl Dataset {
-    pub const ALL: [Dataset; 5] =
-        [Dataset::CloudFront, Dataset::VpcFlow, Dataset::Waf, Dataset::Web, Dataset::App];
+    pub const ALL: [Dataset; 5] = [
+        Dataset::CloudFront,
+        Dataset::VpcFlow,
+        Dataset::Waf,
+        Dataset::Web,
+        Dataset::App,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {

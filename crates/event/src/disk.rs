@@ -1,6 +1,15 @@
 //! How journal and store touch the disk: through [`Disk`], so that a fault disk can drop
 //! whatever was not synced and a seed can replay a crash.
 
+mod fault;
+mod real;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::{FaultDisk, Operation};
+pub use real::RealDisk;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,11 +48,39 @@ pub trait Disk: Send + Sync {
     fn len(&self, path: &Path) -> io::Result<u64>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Cuts the file and makes its new length durable.
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()>;
     fn exists(&self, path: &Path) -> bool;
     /// File names (not folders) directly inside, sorted; empty when the folder is absent.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Folders directly inside, sorted; empty when the folder is absent.
+    fn list_dirs(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Makes the names directly inside durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 }
 
 pub type SharedDisk = Arc<dyn Disk>;
+
+/// Creates `path` below `root` and makes every name on the way durable, `root`'s own included.
+/// Folders that exist already are synced too: whoever made them may have died before syncing.
+///
+/// # Errors
+/// The disk's own.
+pub fn create_dirs_synced(disk: &dyn Disk, root: &Path, path: &Path) -> io::Result<()> {
+    disk.create_dir_all(path)?;
+    let mut folder = path;
+    loop {
+        match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => disk.sync_dir(parent)?,
+            Some(_) => disk.sync_dir(Path::new("."))?,
+            None => return Ok(()),
+        }
+        if folder == root {
+            return Ok(());
+        }
+        match folder.parent() {
+            Some(parent) => folder = parent,
+            None => return Ok(()),
+        }
+    }
+}

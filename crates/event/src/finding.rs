@@ -39,10 +39,16 @@ impl FromStr for Level {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Level::Informational, Level::Low, Level::Medium, Level::High, Level::Critical]
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or_else(|| format!("levels are informational, low, medium, high, critical; got {text:?}"))
+        [
+            Level::Informational,
+            Level::Low,
+            Level::Medium,
+            Level::High,
+            Level::Critical,
+        ]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or_else(|| format!("levels are informational, low, medium, high, critical; got {text:?}"))
     }
 }
 
@@ -68,7 +74,10 @@ impl TimeWindow {
     }
 
     pub fn union(&self, other: &TimeWindow) -> TimeWindow {
-        TimeWindow { start: self.start.min(other.start), end: self.end.max(other.end) }
+        TimeWindow {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 

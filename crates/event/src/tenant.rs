@@ -21,8 +21,14 @@ impl TenantId {
     /// When `text` does not match `[a-z0-9_-]{1,64}`.
     pub fn new(text: &str) -> Result<Self, BadTenant> {
         let fits = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
-        if fits { Ok(TenantId(text.into())) } else { Err(BadTenant(text.chars().take(80).collect())) }
+            && text
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'));
+        if fits {
+            Ok(TenantId(text.into()))
+        } else {
+            Err(BadTenant(text.chars().take(80).collect()))
+        }
     }
 
     pub fn as_str(&self) -> &str {

@@ -1,1 +1,36 @@
-//! parse
+//! Bytes to columns: unpacks, frames, recognises and parses the log formats of the house.
+//!
+//! What is here: streaming gzip and zstd under caps, framing into blocks that end at record
+//! boundaries, sniffing by content, one parser per format, projection.
+//!
+//! What is not here: where bytes come from, tenants, identities, anything about attacks.
+//!
+//! `Read → BlockReader → RawBlock → Parser → ParsedBatch`, all of it inside [`InputReader`].
+
+pub mod block;
+mod client;
+mod cloudfront;
+mod combined;
+pub mod format;
+mod inflate;
+pub mod input;
+mod json;
+mod json_records;
+mod json_scan;
+mod lines;
+pub mod options;
+pub mod parser;
+mod percent;
+mod plan;
+mod scalar;
+mod separators;
+mod sheet;
+pub mod sniff;
+mod vpcflow;
+mod waf;
+
+pub use format::{Format, UnknownFormat};
+pub use input::{InputReader, parsers};
+pub use options::{Limits, ParseOptions};
+pub use parser::{ParsedBatch, Parser, RawBlock};
+pub use sniff::sniff;

@@ -1,1 +1,21 @@
-//! pipeline
+//! The driver: takes deliveries from sources, runs every stage in order, commits.
+//!
+//! What is here: the walk of a record ([`Driver::take`], [`Driver::commit`]), normalisation, the
+//! identity of findings, KPI summaries.
+//!
+//! What is not here: any concrete source, format or notifier; async code; the command line.
+//!
+//! `Delivery → parse → normalise → detect → hot rows → commit → CommitReport`
+
+mod commit;
+mod detection;
+mod driver;
+mod kpi;
+mod normalise;
+mod tell;
+mod warm;
+
+pub use detection::{Changed, Detection, Reconciled};
+pub use driver::{Driver, DriverError, DriverOptions, DriverParts, Observer, RunEnd};
+pub use kpi::kpi_between;
+pub use normalise::{Arrived, EqualRecords, Normaliser};

@@ -1,0 +1,68 @@
+//! Thresholds of the code detectors: what Sigma cannot say (ratios, baselines).
+
+use serde::Deserialize;
+
+/// `rules/detectors.yml`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detectors {
+    pub error_rate: ErrorRate,
+    pub surge: Surge,
+    pub refusals: Refusals,
+}
+
+/// Share of failed requests in a window of five minutes, per dataset and host.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRate {
+    pub enabled: bool,
+    /// Fraction of 5xx.
+    pub server_error_ratio_min: f64,
+    /// Fraction of 4xx and 5xx.
+    pub error_ratio_min: f64,
+    pub requests_min: u64,
+    pub level: haetae_event::Level,
+    pub why: String,
+    pub falsepositives: Vec<String>,
+}
+
+/// Requests of one minute against the median of the hour before, per dataset and host.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surge {
+    pub enabled: bool,
+    /// Times the median.
+    pub factor_min: f64,
+    pub requests_min: u64,
+    pub baseline_minutes: i64,
+    /// Fewer minutes of baseline: no judgement.
+    pub baseline_minutes_min: i64,
+    pub level: haetae_event::Level,
+    pub why: String,
+    pub falsepositives: Vec<String>,
+}
+
+/// Share of refused flows in a window of five minutes, against the hour before.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusals {
+    pub enabled: bool,
+    /// Fraction of REJECT above which a window is unusual.
+    pub ratio_min: f64,
+    /// Fraction of REJECT in the baseline above which nothing is said.
+    pub baseline_ratio_max: f64,
+    pub flows_min: u64,
+    pub baseline_minutes: i64,
+    pub baseline_minutes_min: i64,
+    pub level: haetae_event::Level,
+    pub why: String,
+    pub falsepositives: Vec<String>,
+}
+
+impl Detectors {
+    /// Longest stretch before a window that its judgement reads, µs.
+    pub fn lookback_us(&self) -> i64 {
+        let minutes = self.surge.baseline_minutes.max(self.refusals.baseline_minutes).max(0);
+        (minutes + 10).saturating_mul(haetae_event::time::MINUTE_US)
+    }
+}

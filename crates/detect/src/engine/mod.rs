@@ -1,0 +1,213 @@
+//! The order-free fold from batches to episodes.
+
+pub mod compile;
+mod evaluate;
+mod keys;
+mod observe;
+pub mod program;
+mod prune;
+mod series;
+mod summary;
+mod track;
+pub mod value;
+mod windows;
+
+use crate::ruleset::RuleSet;
+use compile::Compiled;
+use haetae_event::time::HOUR_US;
+use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
+use keys::Keys;
+use series::Series;
+use std::collections::{BTreeMap, HashMap};
+use track::Track;
+
+/// Bounds of the engine's memory.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Cells (16 bytes) and kept pieces of evidence (about 100 bytes with their text) of all
+    /// rules together; the default is at most about 300 MB.
+    pub cells_max: usize,
+    /// Distinct group keys of all rules together, about 100 bytes each.
+    pub keys_max: usize,
+    /// Event time remembered behind the newest event of a tenant, µs; less under memory
+    /// pressure, but never less than two look-backs and the lateness.
+    pub horizon_us: i64,
+    /// How late events may come without a recomputation, µs.
+    pub lateness_us: i64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions { cells_max: 4_000_000, keys_max: 500_000, horizon_us: 26 * HOUR_US, lateness_us: 90_000_000 }
+    }
+}
+
+impl EngineOptions {
+    /// For one-shot commands: nothing is forgotten by age, only by the budget.
+    pub fn one_shot() -> Self {
+        EngineOptions { horizon_us: i64::MAX, ..EngineOptions::default() }
+    }
+}
+
+/// Which windows are final. Monotone conditions do not wait for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// Windows of a (tenant, dataset) ending at or before this are final; absent: `default_us`.
+    pub watermarks: BTreeMap<(TenantId, Dataset), i64>,
+    pub default_us: i64,
+}
+
+impl Closing {
+    /// Everything that will come has come.
+    pub fn everything() -> Self {
+        Closing { watermarks: BTreeMap::new(), default_us: i64::MAX }
+    }
+
+    /// Nothing is final yet.
+    pub fn nothing() -> Self {
+        Closing { watermarks: BTreeMap::new(), default_us: i64::MIN }
+    }
+
+    /// The same watermark, in µs of event time, for all.
+    pub fn at(us: i64) -> Self {
+        Closing { watermarks: BTreeMap::new(), default_us: us }
+    }
+
+    pub fn watermark(&self, tenant: &TenantId, dataset: Dataset) -> i64 {
+        self.watermarks.get(&(tenant.clone(), dataset)).copied().unwrap_or(self.default_us)
+    }
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Ranges (first and last event time, µs) of rows older than what the state still holds.
+    /// They were not folded in: recompute the range from the store in [`Engine::fresh`].
+    pub too_old: Vec<(Dataset, TenantId, i64, i64)>,
+}
+
+/// An episode that was told and does not hold any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    pub tenant_id: TenantId,
+    pub rule_id: String,
+    pub entity: Entity,
+    pub window: TimeWindow,
+}
+
+/// What changed since the last evaluation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Full present extent of every episode that is new or changed. An episode replaces all
+    /// earlier ones of its tenant, rule and entity that it touches (within its `gap_us`).
+    pub episodes: Vec<Episode>,
+    pub withdrawn: Vec<Withdrawn>,
+}
+
+/// How full the engine is, and what it had to forget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    pub rules: usize,
+    pub keys: usize,
+    pub cells: usize,
+    pub evicted_cells: u64,
+    pub evicted_keys: u64,
+    /// Matches that a correlation could not count because a group-by field was null.
+    pub unkeyed: u64,
+    /// Rows whose host had no room among the series.
+    pub unseried: u64,
+}
+
+/// The engine: rules compiled, state per tenant, rule and key.
+pub struct Engine {
+    rules: RuleSet,
+    options: EngineOptions,
+    compiled: Compiled,
+    state: State,
+}
+
+/// All that observation changes.
+#[derive(Default)]
+struct State {
+    tracks: Vec<Track>,
+    keys: Keys,
+    tenants: Vec<Tenant>,
+    series: Vec<Series>,
+    series_index: HashMap<(u16, Dataset, Option<Box<str>>), usize>,
+    /// Matches of proxy-aware tracks by (track, tenant, minute), whoever made them.
+    totals: HashMap<(usize, u16), BTreeMap<i64, u64>>,
+    /// What lies before this event time was never folded in.
+    starts: Option<i64>,
+    /// Found while making room; given with the next evaluation.
+    pending: Evaluation,
+    stats: EngineStats,
+    hasher: ahash::RandomState,
+}
+
+/// What is known of one tenant.
+struct Tenant {
+    id: TenantId,
+    newest: i64,
+    /// State before this event time is gone; `i64::MIN` while nothing is.
+    cut: i64,
+    /// Highest watermark seen per dataset: what was closed stays closed.
+    watermarks: BTreeMap<Dataset, i64>,
+}
+
+impl Engine {
+    pub fn new(rules: RuleSet, options: EngineOptions) -> Engine {
+        let compiled = compile::compile(&rules);
+        let state = State { tracks: compiled.tracks(), ..State::default() };
+        Engine { rules, options, compiled, state }
+    }
+
+    /// What detection reads of a batch.
+    pub fn columns(&self) -> Columns {
+        self.compiled.columns()
+    }
+
+    /// The same rules and bounds with an empty memory, for recomputing a range.
+    pub fn fresh(&self) -> Engine {
+        let options = EngineOptions { horizon_us: i64::MAX, ..self.options.clone() };
+        Engine::new(self.rules.clone(), options)
+    }
+
+    /// Says that nothing before `us` was folded in although it is stored: rows that could need it
+    /// are reported as too old. Called once, after the stored rows since then were observed.
+    pub fn starts_at(&mut self, us: i64) {
+        self.state.starts = Some(us);
+        for tenant in &mut self.state.tenants {
+            tenant.cut = tenant.cut.max(us);
+        }
+    }
+
+    /// Longest window or baseline, µs: how far before and after a range a recomputation reads.
+    pub fn lookback_us(&self) -> i64 {
+        let rules = self.compiled.specs.iter().map(|spec| spec.mode.span_us()).max().unwrap_or(0);
+        rules.max(self.rules.detectors().map_or(0, crate::detectors::Detectors::lookback_us))
+    }
+
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
+            rules: self.rules.len(),
+            keys: self.state.keys.len(),
+            cells: self.cells(),
+            ..self.state.stats
+        }
+    }
+
+    fn cells(&self) -> usize {
+        let tracks: usize = self.state.tracks.iter().map(|track| track.cells).sum();
+        let minutes: usize = self.state.series.iter().map(|series| series.minutes.len()).sum();
+        tracks + minutes
+    }
+
+    /// Least horizon that keeps windows and baselines whole.
+    fn horizon_min_us(&self) -> i64 {
+        self.lookback_us().saturating_mul(2).saturating_add(self.options.lateness_us)
+    }
+}

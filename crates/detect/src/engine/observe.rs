@@ -1,0 +1,279 @@
+//! Folding batches in.
+
+use super::compile::{Compiled, Extractor, Feed};
+use super::series::{Minute, Series};
+use super::summary::Summaries;
+use super::value::{Column, Value, field_text};
+use super::{Engine, Observed, State, Tenant};
+use crate::fields::FieldRef;
+use haetae_event::time::MINUTE_US;
+use haetae_event::{Dataset, EventBatch, TenantId};
+use std::collections::BTreeMap;
+
+/// Distinct (tenant, dataset, host) with minute counts.
+const SERIES_MAX: usize = 2_000;
+
+/// No key for this row.
+const NONE: u32 = u32::MAX;
+
+impl Engine {
+    /// Folds one batch in; batches may come in any order and cut anywhere.
+    pub fn observe(&mut self, batch: &EventBatch) -> Observed {
+        let mut observed = Observed::default();
+        let Some((low, high)) = batch.ts_range() else { return observed };
+        let tenant = self.state.tenant(&batch.tenant);
+        let known = &mut self.state.tenants[usize::from(tenant)];
+        let floor = match known.cut {
+            i64::MIN => i64::MIN,
+            cut => cut.saturating_add(self.lookback_us()),
+        };
+        self.state.tenants[usize::from(tenant)].newest =
+            self.state.tenants[usize::from(tenant)].newest.max(high);
+        let young;
+        let batch = if low < floor {
+            let (rest, old) = split_at(batch, floor);
+            observed.too_old.extend(old.map(|(low, high)| (batch.dataset, batch.tenant.clone(), low, high)));
+            young = rest;
+            &young
+        } else {
+            batch
+        };
+        if batch.rows() > 0 {
+            if self.rules.detectors().is_some() {
+                self.state.count_minutes(batch, tenant);
+            }
+            fold(&mut self.compiled, &mut self.state, batch, tenant);
+            self.make_room();
+        }
+        observed
+    }
+}
+
+/// Rows at or after `floor`, and the time range of the others.
+fn split_at(batch: &EventBatch, floor: i64) -> (EventBatch, Option<(i64, i64)>) {
+    let times = batch.ts().values();
+    let keep: arrow::array::BooleanArray = times.iter().map(|&ts| Some(ts >= floor)).collect();
+    let old = times.iter().filter(|&&ts| ts < floor);
+    let range = old.fold(None, |range: Option<(i64, i64)>, &ts| {
+        Some(range.map_or((ts, ts), |(low, high)| (low.min(ts), high.max(ts))))
+    });
+    let records = arrow::compute::filter_record_batch(&batch.records, &keep)
+        .expect("the mask has one bit per row");
+    (EventBatch { records, ..batch.clone() }, range)
+}
+
+/// Group keys of one extractor, read when first asked for.
+struct KeyColumn<'a> {
+    columns: Vec<Column<'a>>,
+    ids: Vec<u32>,
+}
+
+const UNREAD: u32 = u32::MAX - 1;
+
+fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: u16) {
+    let Some(plan) = compiled.plans.get_mut(&batch.dataset) else { return };
+    let (extractors, feeds, specs) = (&plan.extractors, &plan.feeds, &compiled.specs);
+    let times = batch.ts().values();
+    let mut summaries = Summaries::new(batch);
+    let agents = Column::of(batch, "ua");
+    let mut keys: Vec<KeyColumn<'_>> = extractors
+        .iter()
+        .map(|extractor| KeyColumn {
+            columns: extractor.fields.iter().map(|f| Column::of(batch, &f.column)).collect(),
+            ids: vec![UNREAD; batch.rows()],
+        })
+        .collect();
+    let value_columns: Vec<Vec<Vec<Column<'_>>>> = feeds
+        .iter()
+        .map(|feeds| {
+            let of = |feed: &Feed| feed.values.iter().map(|f| Column::of(batch, &f.column)).collect();
+            feeds.iter().map(of).collect()
+        })
+        .collect();
+    let mut total = Totals::default();
+    plan.program.run(batch, |row, rule| {
+        let ts = times[row];
+        for (at, feed) in feeds[rule as usize].iter().enumerate() {
+            let spec = &specs[feed.track];
+            let key_column = &mut keys[feed.extractor];
+            let mut key = key_column.ids[row];
+            if key == UNREAD {
+                key = state.key_of(&extractors[feed.extractor], &key_column.columns, row, tenant, ts, &agents);
+                key_column.ids[row] = key;
+            }
+            if key == NONE {
+                if !spec.dataset_as_key {
+                    state.stats.unkeyed += 1;
+                    continue;
+                }
+                key = state.dataset_key(batch.dataset, tenant, ts);
+            }
+            if spec.proxy_aware {
+                total.count(state, (feed.track, tenant), ts);
+            }
+            let what = match spec.mode.values() {
+                false => 1,
+                true => match state.value_hash(&value_columns[rule as usize][at], &feed.values, row) {
+                    Some(hash) => hash,
+                    None => continue,
+                },
+            };
+            state.tracks[feed.track].observe(key, ts, what, || summaries.of(row));
+        }
+    });
+    total.flush(state);
+}
+
+/// Collects counts of one minute before they go into the map: rows come almost sorted.
+#[derive(Default)]
+struct Totals {
+    held: Option<((usize, u16), i64, u64)>,
+}
+
+impl Totals {
+    fn count(&mut self, state: &mut State, whose: (usize, u16), ts: i64) {
+        let minute = ts.div_euclid(MINUTE_US);
+        match &mut self.held {
+            Some((held, at, count)) if *held == whose && *at == minute => *count += 1,
+            _ => {
+                self.flush(state);
+                self.held = Some((whose, minute, 1));
+            }
+        }
+    }
+
+    fn flush(&mut self, state: &mut State) {
+        if let Some((whose, minute, count)) = self.held.take() {
+            *state.totals.entry(whose).or_default().entry(minute).or_insert(0) += count;
+        }
+    }
+}
+
+impl State {
+    /// Index of a tenant, given now if it is new.
+    pub(super) fn tenant(&mut self, id: &TenantId) -> u16 {
+        let index = self.tenants.iter().position(|tenant| tenant.id == *id).unwrap_or_else(|| {
+            self.tenants.push(Tenant {
+                id: id.clone(),
+                newest: i64::MIN,
+                cut: self.starts.unwrap_or(i64::MIN),
+                watermarks: BTreeMap::new(),
+            });
+            self.tenants.len() - 1
+        });
+        u16::try_from(index).expect("tenants are configured, far fewer than 2^16")
+    }
+
+    fn key_of(
+        &mut self,
+        extractor: &Extractor,
+        columns: &[Column<'_>],
+        row: usize,
+        tenant: u16,
+        ts: i64,
+        agents: &Column<'_>,
+    ) -> u32 {
+        let id = match (extractor.fields.as_slice(), columns) {
+            ([field], [column]) => match field_text(column, row, field) {
+                Some(text) => self.keys.intern(tenant, extractor.space, &text),
+                None => return NONE,
+            },
+            (fields, columns) => {
+                let mut text = String::new();
+                for (field, column) in fields.iter().zip(columns) {
+                    let Some(part) = field_text(column, row, field) else { return NONE };
+                    if !text.is_empty() {
+                        text.push(',');
+                    }
+                    text.push_str(&part);
+                }
+                self.keys.intern(tenant, extractor.space, &text)
+            }
+        };
+        let agent = match agents.value(row) {
+            Value::Text(agent) => 1 << (self.hasher.hash_one(agent) & 63),
+            _ => 0,
+        };
+        let key = self.keys.get_mut(id);
+        key.last_ts = key.last_ts.max(ts);
+        key.agents |= agent;
+        id
+    }
+
+    fn dataset_key(&mut self, dataset: Dataset, tenant: u16, ts: i64) -> u32 {
+        let id = self.keys.intern(tenant, super::evaluate::DATASET_SPACE, dataset.as_str());
+        let key = self.keys.get_mut(id);
+        key.last_ts = key.last_ts.max(ts);
+        id
+    }
+
+    fn value_hash(&self, columns: &[Column<'_>], fields: &[FieldRef], row: usize) -> Option<u64> {
+        if let ([column], [field]) = (columns, fields) {
+            return field_text(column, row, field).map(|text| self.hasher.hash_one(&*text));
+        }
+        let mut hash = 0u64;
+        for (column, field) in columns.iter().zip(fields) {
+            let text = field_text(column, row, field)?;
+            hash = self.hasher.hash_one((hash, &*text));
+        }
+        Some(hash)
+    }
+
+    /// Adds the batch to the minute counts of its hosts.
+    fn count_minutes(&mut self, batch: &EventBatch, tenant: u16) {
+        let flow = batch.dataset == Dataset::VpcFlow;
+        if !flow && !batch.dataset.is_web() {
+            return;
+        }
+        let hosts = if flow { Column::Absent } else { Column::of(batch, "dst_host") };
+        let status = Column::of(batch, "status");
+        let blocked = Column::of(batch, "blocked");
+        let action = Column::of(batch, "action");
+        let mut held: Option<(Option<&str>, i64, Minute)> = None;
+        for (row, &ts) in batch.ts().values().iter().enumerate() {
+            let host = match hosts.value(row) {
+                Value::Text(host) => Some(host),
+                _ => None,
+            };
+            let refused = match action.value(row) {
+                Value::Text(action) => action.eq_ignore_ascii_case("REJECT"),
+                _ => blocked.value(row) == Value::Bool(true),
+            };
+            // NODATA and SKIPDATA are no flows.
+            if flow && action.value(row) == Value::Null && blocked.value(row) == Value::Null {
+                continue;
+            }
+            let minute = ts.div_euclid(MINUTE_US);
+            if !held.as_ref().is_some_and(|(h, m, _)| *h == host && *m == minute) {
+                self.add_minute(batch.dataset, tenant, held.take());
+                held = Some((host, minute, Minute::default()));
+            }
+            let counted = &mut held.as_mut().expect("set above").2;
+            counted.total += 1;
+            counted.refused += u64::from(flow && refused);
+            if let Value::Int(status) = status.value(row) {
+                counted.client_errors += u64::from((400..500).contains(&status));
+                counted.server_errors += u64::from((500..600).contains(&status));
+            }
+        }
+        self.add_minute(batch.dataset, tenant, held);
+    }
+
+    fn add_minute(&mut self, dataset: Dataset, tenant: u16, held: Option<(Option<&str>, i64, Minute)>) {
+        let Some((host, minute, counted)) = held else { return };
+        let key = (tenant, dataset, host.map(Box::from));
+        let index = match self.series_index.get(&key) {
+            Some(&index) => index,
+            None if self.series.len() < SERIES_MAX => {
+                self.series.push(Series::new(tenant, dataset, host));
+                self.series_index.insert(key, self.series.len() - 1);
+                self.series.len() - 1
+            }
+            None => {
+                self.stats.unseried += counted.total;
+                return;
+            }
+        };
+        self.series[index].add(minute, &counted);
+    }
+}

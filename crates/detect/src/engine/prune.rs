@@ -1,0 +1,83 @@
+//! Keeping the state within its bounds.
+
+use super::Engine;
+use std::collections::HashSet;
+
+impl Engine {
+    /// Forgets what is older than the horizon, in steps of a sixteenth of it.
+    pub(super) fn prune_by_age(&mut self) {
+        let horizon = self.options.horizon_us.max(self.horizon_min_us());
+        let step = horizon / 16;
+        let mut moved = false;
+        for tenant in &mut self.state.tenants {
+            let cut = tenant.newest.saturating_sub(horizon);
+            if horizon < i64::MAX && cut > tenant.cut.saturating_add(step) {
+                tenant.cut = cut;
+                moved = true;
+            }
+        }
+        if moved {
+            self.prune();
+        }
+    }
+
+    /// Called after each batch: when a bound is crossed, what was found is put aside for the
+    /// next evaluation, then the oldest cells go, then the keys that were silent longest.
+    pub(super) fn make_room(&mut self) {
+        let crowded = self.state.keys.len() > self.options.keys_max;
+        if !crowded && self.cells() <= self.options.cells_max {
+            return;
+        }
+        let mut pending = std::mem::take(&mut self.state.pending);
+        self.collect(&mut pending);
+        self.state.pending = pending;
+        let target = self.options.cells_max / 4 * 3;
+        let least = self.horizon_min_us();
+        // Each round halves the stretch kept, down to the least horizon.
+        let oldest = self.state.tracks.iter().filter_map(super::track::Track::oldest).min();
+        for round in 1..=20 {
+            if self.cells() <= target {
+                break;
+            }
+            for tenant in &mut self.state.tenants {
+                let span = tenant.newest.saturating_sub(oldest.unwrap_or(tenant.newest));
+                let kept = (span >> round).max(least);
+                tenant.cut = tenant.cut.max(tenant.newest.saturating_sub(kept));
+            }
+            self.prune();
+        }
+        for _ in 0..8 {
+            let keys = self.state.keys.len();
+            if self.cells() <= target && keys <= self.options.keys_max {
+                break;
+            }
+            self.forget_keys((keys / 4).max(1));
+        }
+    }
+
+    fn prune(&mut self) {
+        let (keys, tenants) = (&self.state.keys, &self.state.tenants);
+        let mut gone = 0;
+        for track in &mut self.state.tracks {
+            gone += track.prune(|key| tenants[usize::from(keys.get(key).tenant)].cut);
+        }
+        for series in &mut self.state.series {
+            gone += series.prune(tenants[usize::from(series.tenant)].cut);
+        }
+        for ((_, tenant), totals) in &mut self.state.totals {
+            let cut = tenants[usize::from(*tenant)].cut.div_euclid(haetae_event::time::MINUTE_US);
+            *totals = totals.split_off(&cut);
+        }
+        self.state.stats.evicted_cells += gone as u64;
+    }
+
+    fn forget_keys(&mut self, count: usize) {
+        let stale = self.state.keys.stalest(count);
+        let set: HashSet<u32> = stale.iter().copied().collect();
+        for track in &mut self.state.tracks {
+            self.state.stats.evicted_cells += track.forget(&set) as u64;
+        }
+        self.state.keys.forget(&stale);
+        self.state.stats.evicted_keys += stale.len() as u64;
+    }
+}

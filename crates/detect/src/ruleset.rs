@@ -1,0 +1,283 @@
+//! The rules an engine runs: built in, and added from folders.
+
+use crate::detectors::Detectors;
+use crate::diagnostic::Diagnostic;
+use crate::engine::program::Builder;
+use crate::fields;
+use crate::sigma::document::{self, Document, Rule};
+use crate::sigma::item::ItemProblem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rule files larger than this are refused.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The built-in rule files, by name. The one list.
+pub const BUILTIN: &[(&str, &str)] = &[
+    ("agents.yml", include_str!("../../../rules/agents.yml")),
+    ("injection.yml", include_str!("../../../rules/injection.yml")),
+    ("network.yml", include_str!("../../../rules/network.yml")),
+    ("probing.yml", include_str!("../../../rules/probing.yml")),
+    ("rates.yml", include_str!("../../../rules/rates.yml")),
+    ("technology.yml", include_str!("../../../rules/technology.yml")),
+];
+
+/// Thresholds of the code detectors.
+pub const BUILTIN_DETECTORS: &str = include_str!("../../../rules/detectors.yml");
+
+/// One checked document and where it stands.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub document: Arc<Document>,
+    pub file: Arc<str>,
+    /// 1-based line of its `title`.
+    pub line: Option<u64>,
+}
+
+/// Loaded rules, with the problems of those that could not be loaded.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    loaded: Vec<Loaded>,
+    detectors: Option<Detectors>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl RuleSet {
+    /// No rule and no detector at all.
+    pub fn empty() -> RuleSet {
+        RuleSet::default()
+    }
+
+    /// The rules and detectors compiled into the program.
+    pub fn builtin() -> RuleSet {
+        let mut rules = RuleSet::default();
+        for (file, text) in BUILTIN {
+            rules.read(&format!("rules/{file}"), text);
+        }
+        rules.load_detectors("rules/detectors.yml", BUILTIN_DETECTORS);
+        rules.link();
+        rules
+    }
+
+    /// Adds every `*.yml` and `*.yaml` under `path`, sub-folders included, in name order;
+    /// `detectors.yml` replaces the thresholds of the code detectors. Returns how many rules
+    /// were added; problems with rules are in [`RuleSet::diagnostics`].
+    ///
+    /// # Errors
+    /// When a folder or file cannot be read.
+    pub fn load_dir(&mut self, path: &Path) -> std::io::Result<usize> {
+        let before = self.loaded.len();
+        for file in rule_files(path)? {
+            let name = file.display().to_string();
+            if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
+                self.report(&name, None, "sigma-file", "the file is larger than 1 MiB", "split it");
+                continue;
+            }
+            let bytes = std::fs::read(&file)?;
+            let Ok(text) = String::from_utf8(bytes) else {
+                self.report(&name, None, "sigma-file", "the file is not UTF-8", "");
+                continue;
+            };
+            if file.file_name().is_some_and(|name| name == "detectors.yml") {
+                self.load_detectors(&name, &text);
+            } else {
+                self.read(&name, &text);
+            }
+        }
+        self.link();
+        Ok(self.loaded.len().saturating_sub(before))
+    }
+
+    /// Adds the documents of one YAML text; returns how many rules were added.
+    pub fn load_text(&mut self, file: &str, text: &str) -> usize {
+        let before = self.loaded.len();
+        self.read(file, text);
+        self.link();
+        self.loaded.len().saturating_sub(before)
+    }
+
+    /// Replaces the thresholds of the code detectors.
+    pub fn load_detectors(&mut self, file: &str, text: &str) {
+        match serde_saphyr::from_str::<Detectors>(text) {
+            Ok(detectors) => self.detectors = Some(detectors),
+            Err(error) => self.yaml_problem(file, "detectors-yaml", &error),
+        }
+    }
+
+    /// Problems found so far, in load order.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    pub fn loaded(&self) -> &[Loaded] {
+        &self.loaded
+    }
+
+    pub fn detectors(&self) -> Option<&Detectors> {
+        self.detectors.as_ref()
+    }
+
+    /// Rules and correlations that loaded.
+    pub fn len(&self) -> usize {
+        self.loaded.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.loaded.is_empty()
+    }
+
+    fn read(&mut self, file: &str, text: &str) {
+        let values: Vec<serde_json::Value> = match serde_saphyr::from_multiple(text) {
+            Ok(values) => values,
+            Err(error) => return self.yaml_problem(file, "sigma-yaml", &error),
+        };
+        let shared: Arc<str> = file.into();
+        let mut line_from = 0;
+        for value in values.iter().filter(|value| !value.is_null()) {
+            let title = value.get("title").and_then(|title| title.as_str()).unwrap_or_default();
+            let line = line_of(text, line_from, title);
+            line_from = line.unwrap_or(line_from);
+            let checked = document::read(value).and_then(|document| match document {
+                Document::Rule(rule) => check_fields(&rule).map(|()| Document::Rule(rule)),
+                other => Ok(other),
+            });
+            match checked {
+                Ok(document) => {
+                    self.loaded.push(Loaded { document: Arc::new(document), file: shared.clone(), line });
+                }
+                Err(problem) => self.report(file, line, problem.code, &problem.message, problem.hint),
+            }
+        }
+    }
+
+    /// Drops correlations whose references do not hold, and repeated ids.
+    fn link(&mut self) {
+        let mut problems = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        self.loaded.retain(|loaded| {
+            let id = &loaded.document.attributes().id;
+            let fresh = seen.insert(id.clone());
+            if !fresh {
+                let message = format!("the id {id} is used twice");
+                problems.push((loaded.clone(), "sigma-id", message));
+            }
+            fresh
+        });
+        let all = self.loaded.clone();
+        self.loaded.retain(|loaded| match broken_reference(loaded, &all) {
+            None => true,
+            Some((code, message)) => {
+                problems.push((loaded.clone(), code, message));
+                false
+            }
+        });
+        for (loaded, code, message) in problems {
+            self.report(&loaded.file, loaded.line, code, &message, "");
+        }
+    }
+
+    fn yaml_problem(&mut self, file: &str, code: &str, error: &serde_saphyr::Error) {
+        let location = error.location();
+        self.diagnostics.push(Diagnostic {
+            code: code.into(),
+            file: file.into(),
+            line: location.map(|l| l.line()),
+            column: location.map(|l| l.column()),
+            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
+            hint: String::new(),
+        });
+    }
+
+    fn report(&mut self, file: &str, line: Option<u64>, code: &str, message: &str, hint: &str) {
+        self.diagnostics.push(Diagnostic {
+            code: code.into(),
+            file: file.into(),
+            line,
+            column: None,
+            message: message.into(),
+            hint: hint.into(),
+        });
+    }
+}
+
+fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    const DEPTH_MAX: usize = 16;
+    let mut files = Vec::new();
+    let mut folders = vec![(path.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                if depth < DEPTH_MAX {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// 1-based line of `title:` with this text at or after line `from`.
+fn line_of(text: &str, from: u64, title: &str) -> Option<u64> {
+    (1u64..)
+        .zip(text.lines())
+        .skip(usize::try_from(from).unwrap_or(usize::MAX))
+        .find(|(_, line)| line.starts_with("title:") && line.contains(title))
+        .map(|(number, _)| number)
+}
+
+fn check_fields(rule: &Rule) -> Result<(), ItemProblem> {
+    let datasets = fields::datasets(&rule.source);
+    if datasets.is_empty() {
+        let part = |value: &Option<String>| value.clone().unwrap_or_else(|| "any".into());
+        return Err(ItemProblem {
+            code: "sigma-logsource",
+            message: format!(
+                "no dataset here is log source category={} product={} service={}",
+                part(&rule.source.category),
+                part(&rule.source.product),
+                part(&rule.source.service)
+            ),
+            hint: "webserver, proxy, firewall, application, and aws vpcflow/cloudfront/waf are",
+        });
+    }
+    let mut missing = None;
+    for dataset in datasets {
+        match Builder::new(dataset).add(rule, 0) {
+            Ok(()) => return Ok(()),
+            Err(field) => missing = Some(field.0),
+        }
+    }
+    Err(ItemProblem {
+        code: "sigma-field",
+        message: format!("no dataset of this log source has the field `{}`", missing.unwrap_or_default()),
+        hint: "",
+    })
+}
+
+/// Whether `reference` means this document.
+pub fn named(document: &Document, reference: &str) -> bool {
+    let attributes = document.attributes();
+    attributes.id == reference || attributes.name.as_deref() == Some(reference)
+}
+
+fn broken_reference(loaded: &Loaded, all: &[Loaded]) -> Option<(&'static str, String)> {
+    let Document::Correlation(_, correlation) = loaded.document.as_ref() else { return None };
+    for reference in &correlation.rules {
+        match all.iter().find(|other| named(&other.document, reference)) {
+            None => {
+                return Some(("sigma-reference", format!("the rule `{reference}` is not loaded")));
+            }
+            Some(other) if matches!(other.document.as_ref(), Document::Correlation(..)) => {
+                let message = format!("`{reference}` is a correlation; chains are not supported");
+                return Some(("sigma-chain", message));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}

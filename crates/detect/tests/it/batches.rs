@@ -1,0 +1,115 @@
+//! Small events and batches made of them.
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+};
+use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
+use haetae_event::{Dataset, Episode, EventBatch, TenantId};
+use serde::Deserialize;
+use std::sync::Arc;
+
+pub const SECOND: i64 = 1_000_000;
+/// 2026-03-01T00:00:00Z
+pub const START: i64 = 1_772_323_200 * SECOND;
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Row {
+    /// Seconds after [`START`].
+    pub at: f64,
+    pub src: Option<String>,
+    pub host: Option<String>,
+    pub method: Option<String>,
+    pub uri: Option<String>,
+    pub status: Option<i32>,
+    pub ua: Option<String>,
+    pub raw: Option<String>,
+    pub dstaddr: Option<String>,
+    pub srcport: Option<i32>,
+    pub dstport: Option<i32>,
+    pub action: Option<String>,
+}
+
+impl Row {
+    pub fn web(at: f64, src: &str, uri: &str, status: i32) -> Row {
+        Row {
+            at,
+            src: Some(src.into()),
+            method: Some("GET".into()),
+            uri: Some(uri.into()),
+            status: Some(status),
+            ua: Some("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0".into()),
+            ..Row::default()
+        }
+    }
+
+    pub fn flow(at: f64, src: &str, dst: &str, port: i32, action: &str) -> Row {
+        Row {
+            at,
+            src: Some(src.into()),
+            dstaddr: Some(dst.into()),
+            srcport: Some(40_000),
+            dstport: Some(port),
+            action: Some(action.into()),
+            ..Row::default()
+        }
+    }
+}
+
+fn texts(rows: &[Row], of: impl Fn(&Row) -> &Option<String>) -> ArrayRef {
+    Arc::new(rows.iter().map(|row| of(row).as_deref()).collect::<StringViewArray>())
+}
+
+fn numbers(rows: &[Row], of: impl Fn(&Row) -> Option<i32>) -> ArrayRef {
+    Arc::new(rows.iter().map(of).collect::<Int32Array>())
+}
+
+pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
+    let ts: TimestampMicrosecondArray =
+        rows.iter().map(|row| Some(START + (row.at * SECOND as f64).round() as i64)).collect();
+    let mut columns: Vec<(&str, ArrayRef)> =
+        vec![("ts", Arc::new(ts.with_timezone("UTC"))), ("src_ip", texts(rows, |r| &r.src))];
+    if dataset == Dataset::VpcFlow {
+        let blocked: BooleanArray =
+            rows.iter().map(|r| r.action.as_ref().map(|action| action == "REJECT")).collect();
+        columns.extend([
+            ("dstaddr", texts(rows, |r| &r.dstaddr)),
+            ("srcport", numbers(rows, |r| r.srcport)),
+            ("dstport", numbers(rows, |r| r.dstport)),
+            ("action", texts(rows, |r| &r.action)),
+            ("blocked", Arc::new(blocked) as ArrayRef),
+        ]);
+    } else {
+        columns.extend([
+            ("dst_host", texts(rows, |r| &r.host)),
+            ("method", texts(rows, |r| &r.method)),
+            ("uri", texts(rows, |r| &r.uri)),
+            ("status", numbers(rows, |r| r.status)),
+            ("ua", texts(rows, |r| &r.ua)),
+        ]);
+    }
+    if rows.iter().any(|row| row.raw.is_some()) {
+        columns.push(("raw", texts(rows, |r| &r.raw)));
+    }
+    let records = RecordBatch::try_from_iter(columns).expect("columns of one length");
+    EventBatch { tenant: TenantId::default(), dataset, records }
+}
+
+pub fn builtin() -> Engine {
+    Engine::new(RuleSet::builtin(), EngineOptions::one_shot())
+}
+
+/// Episodes of one batch under the built-in rules, everything closed.
+pub fn episodes(dataset: Dataset, rows: &[Row]) -> Vec<Episode> {
+    let mut engine = builtin();
+    engine.observe(&batch(dataset, rows));
+    engine.evaluate(&Closing::everything()).episodes
+}
+
+/// Engine with only the given YAML.
+pub fn engine_of(yaml: &str) -> Engine {
+    let mut rules = RuleSet::empty();
+    rules.load_text("test.yml", yaml);
+    assert!(rules.diagnostics().is_empty(), "{:?}", rules.diagnostics());
+    Engine::new(rules, EngineOptions::one_shot())
+}

@@ -1,0 +1,9 @@
+//! Boundary tests: rules on events, order independence, measures on shared data.
+
+mod batches;
+mod bounds;
+mod cases;
+mod detectors;
+mod loading;
+mod order;
+mod shared;

@@ -1,0 +1,234 @@
+//! The command line of the contract (DESIGN §4), as far as it is built.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Takes in logs, accounts for every line, finds attacks and says what happened.
+#[derive(Parser, Debug)]
+#[command(name = "haetae", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file [default: ./haetae.yaml if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory [default: data_dir of the configuration, ./haetae-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// The service: sources, pipeline, API
+    Run(RunArgs),
+    /// One report over logs: KPIs, tops, timeline, findings
+    Analyze(AnalyzeArgs),
+    /// Events as NDJSON: Core v1 and native fields; counts on stderr
+    Parse(ParseArgs),
+    /// Findings as NDJSON
+    Detect(DetectArgs),
+    /// SQL over the store, through the service while it runs
+    Query(QueryArgs),
+    /// Deterministic labelled traffic
+    Simulate(SimulateArgs),
+    /// Records that could not become events
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// Incidents
+    #[command(subcommand)]
+    Incident(IncidentCommand),
+    /// Segments and catalog
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Detection rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Checks configuration, credentials, disk, clock and the balance of every count
+    Doctor(DoctorArgs),
+    /// About the configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Process what is there, then exit
+    #[arg(long, conflicts_with = "demo")]
+    pub once: bool,
+    /// Simulated traffic with attacks through the real ingest path; data in ./haetae-demo
+    #[arg(long)]
+    pub demo: bool,
+    /// Seed of the demo traffic
+    #[arg(long, default_value_t = 7, requires = "demo")]
+    pub seed: u64,
+}
+
+/// How inputs are read by the one-shot commands.
+#[derive(Args, Debug)]
+pub struct InputArgs {
+    /// Files, folders, globs, `-`, s3://bucket/prefix; gzip and zstd are seen by content
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Log format instead of detection by content: cloudfront, vpcflow, waf, combined, json
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Field list of custom VPC flow logs without a header: '${version} ${srcaddr} …'
+    #[arg(long, value_name = "FIELDS")]
+    pub format_string: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportOutput {
+    Text,
+    Json,
+    Html,
+}
+
+#[derive(Args, Debug)]
+pub struct AnalyzeArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Figures only
+    #[arg(long)]
+    pub no_detect: bool,
+    /// Further Sigma rules
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: ReportOutput,
+    /// Write the report here instead of stdout (.html and .json choose the output)
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct ParseArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Write refused records here, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct DetectArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Further Sigma rules
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowOutput {
+    Text,
+    Json,
+    Ndjson,
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QueryLanguage {
+    Sql,
+}
+
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// The query's text
+    pub text: String,
+    #[arg(long, value_enum, default_value = "sql")]
+    pub lang: QueryLanguage,
+    /// Earliest event time, RFC 3339
+    #[arg(long)]
+    pub start: Option<String>,
+    /// Latest event time, RFC 3339
+    #[arg(long)]
+    pub end: Option<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: RowOutput,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SimulateFormat {
+    /// CloudFront .gz objects, and VPC flow .gz for flows
+    Logs,
+    /// Web requests as NDJSON on one stream
+    Ndjson,
+}
+
+#[derive(Args, Debug)]
+pub struct SimulateArgs {
+    /// normal, sqli, scan, flood, bots, portscan or mixed
+    pub scenario: String,
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Folder (logs) or file (ndjson, `-` for stdout); labels.json is written beside it
+    #[arg(long, value_name = "F", conflicts_with = "target")]
+    pub out: Option<PathBuf>,
+    /// Send NDJSON to a running service, e.g. http://127.0.0.1:8480/v1/ingest
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Event time of the first event, RFC 3339 [default: so that it ends now]
+    #[arg(long)]
+    pub start: Option<String>,
+    /// Length of the traffic: 30m, 2h
+    #[arg(long, default_value = "30m")]
+    pub duration: String,
+    #[arg(long, value_enum, default_value = "logs")]
+    pub format: SimulateFormat,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum DlqCommand {
+    /// Newest first
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        /// Only this reason code
+        #[arg(long)]
+        reason: Option<String>,
+        #[arg(long, value_enum, default_value = "text")]
+        output: RowOutput,
+    },
+    /// One record, escaped for the terminal
+    Show { id: i64 },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum IncidentCommand {
+    /// Newest first
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[arg(long, value_enum, default_value = "text")]
+        output: RowOutput,
+    },
+    /// One incident with its timeline and playbook
+    Show { id: String },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum StoreCommand {
+    /// Segments, rows and bytes by dataset
+    Stat,
+    /// Every segment is there and agrees with the catalog
+    Verify,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// Loads the built-in rules and those of DIR, and says what is wrong with them
+    Lint { dir: Option<PathBuf> },
+}
+
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: RowOutput,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// JSON Schema of haetae.yaml
+    Schema,
+}

@@ -1,0 +1,61 @@
+//! `haetae detect` and `haetae rules`.
+
+use super::reading::read_all;
+use super::run::load_rules;
+use crate::cli::{DetectArgs, RulesCommand};
+use crate::config::Config;
+use anyhow::Result;
+use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
+use haetae_event::Finding;
+use std::io::Write;
+use std::process::ExitCode;
+
+pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
+    let rules = load_rules(args.rules.as_deref().or(config.rules_dir.as_deref()))?;
+    let mut engine = Engine::new(rules, EngineOptions::one_shot());
+    let columns = engine.columns();
+    read_all(&args.input, config, &columns, |step| {
+        if let Some(batch) = &step.batch {
+            engine.observe(batch);
+        }
+        Ok(())
+    })?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for finding in findings(&mut engine) {
+        serde_json::to_writer(&mut out, &finding)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Everything the engine has to say once all input is read: the gravest first, then by time.
+pub fn findings(engine: &mut Engine) -> Vec<Finding> {
+    let episodes = engine.evaluate(&Closing::everything()).episodes;
+    let mut findings: Vec<Finding> = episodes.into_iter().map(Finding::from_episode).collect();
+    findings.sort_by(|a, b| {
+        (std::cmp::Reverse(a.level), a.window.start, &a.rule_id, &a.entity).cmp(&(
+            std::cmp::Reverse(b.level),
+            b.window.start,
+            &b.rule_id,
+            &b.entity,
+        ))
+    });
+    findings
+}
+
+/// `rules lint`: exit 1 when anything does not load.
+pub fn rules(command: &RulesCommand) -> Result<ExitCode> {
+    let RulesCommand::Lint { dir } = command;
+    let mut rules = RuleSet::builtin();
+    let builtin = rules.len();
+    if let Some(dir) = dir {
+        rules.load_dir(dir)?;
+    }
+    for diagnostic in rules.diagnostics() {
+        println!("{diagnostic}");
+    }
+    let wrong = rules.diagnostics().len();
+    eprintln!("{} rules load ({builtin} built in), {wrong} problems", rules.len());
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

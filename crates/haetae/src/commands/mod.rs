@@ -1,0 +1,14 @@
+//! One file per command.
+
+pub mod analyze;
+pub mod catalog;
+pub mod demo;
+pub mod detect;
+pub mod doctor;
+mod observing;
+pub mod parse;
+pub mod query;
+mod reading;
+pub mod run;
+pub mod say;
+pub mod simulate;

@@ -1,0 +1,122 @@
+//! Reads the inputs of a one-shot command, one batch at a time.
+
+use crate::cli::InputArgs;
+use crate::config::Config;
+use anyhow::{Context, Result};
+use haetae_event::net::ClientIpPolicy;
+use haetae_event::{Clock, Columns, Counts, Dataset, EventBatch, Reason, Reject, SystemClock, TenantId};
+use haetae_parse::{Format, InputReader, ParseOptions};
+use haetae_source::inputs::{Input, expand};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Read};
+
+/// What one step of reading gives to a command.
+pub struct Step<'a> {
+    pub input: &'a str,
+    pub parser: &'static str,
+    pub batch: Option<EventBatch>,
+    pub rejects: &'a [Reject],
+}
+
+/// The client policy that a configuration asks for.
+///
+/// # Errors
+/// When a CIDR block does not parse; the loader has checked that already.
+pub fn client_policy(config: &Config) -> Result<ClientIpPolicy> {
+    let trusted = config.trusted_proxies.iter().map(|cidr| cidr.parse()).collect::<Result<Vec<_>, _>>();
+    Ok(ClientIpPolicy { trusted: trusted.context("trusted_proxies")?, header: config.client_ip_header.clone() })
+}
+
+/// Reads every input in turn and hands each batch to `each`. An input that cannot be opened or
+/// read to its end is said on stderr and counted as one rejected record; the rest goes on.
+///
+/// # Errors
+/// A wrong `--format`, an input that does not exist, or what `each` returns.
+pub fn read_all(
+    args: &InputArgs,
+    config: &Config,
+    columns: &Columns,
+    mut each: impl FnMut(Step<'_>) -> Result<()>,
+) -> Result<Counts> {
+    let forced: Option<Format> = args.format.as_deref().map(str::parse).transpose()?;
+    let options = ParseOptions {
+        columns: columns.clone(),
+        client_ip: client_policy(config)?,
+        flow_format: args.format_string.clone(),
+        arrival: SystemClock.now(),
+        ..ParseOptions::default()
+    };
+    let inputs = expand(&args.inputs)?;
+    let bar = progress(&inputs);
+    let mut totals = Counts::default();
+    for input in &inputs {
+        bar.set_message(input.name.clone());
+        totals += read_one(input, forced, &options, &bar, &mut each)?;
+    }
+    bar.finish_and_clear();
+    Ok(totals)
+}
+
+fn read_one(
+    input: &Input,
+    forced: Option<Format>,
+    options: &ParseOptions,
+    bar: &ProgressBar,
+    each: &mut impl FnMut(Step<'_>) -> Result<()>,
+) -> Result<Counts> {
+    let body = match input.open() {
+        Ok(body) => body,
+        Err(error) => return unreadable(input, &error.to_string(), each),
+    };
+    let mut reader = InputReader::open(Metered { body, bar }, &input.name, forced, options);
+    let tenant = TenantId::default();
+    loop {
+        let parsed = match reader.next_batch() {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return Ok(reader.totals()),
+            Err(error) => {
+                let mut counts = reader.totals();
+                counts += unreadable(input, &error.to_string(), each)?;
+                return Ok(counts);
+            }
+        };
+        let dataset = reader.dataset().unwrap_or(Dataset::App);
+        let batch = parsed.records.map(|records| EventBatch { tenant: tenant.clone(), dataset, records });
+        each(Step { input: &input.name, parser: reader.parser_id(), batch, rejects: &parsed.rejects })?;
+    }
+}
+
+fn unreadable(input: &Input, why: &str, each: &mut impl FnMut(Step<'_>) -> Result<()>) -> Result<Counts> {
+    let reject = Reject { ordinal: 0, reason: Reason::Unreadable, detail: why.to_owned(), bytes: Vec::new() };
+    each(Step { input: &input.name, parser: "none", batch: None, rejects: &[reject] })?;
+    Ok(Counts { lines_in: 1, rejected: 1, ..Counts::default() })
+}
+
+fn progress(inputs: &[Input]) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let total: Option<u64> = inputs.iter().map(|input| input.size).sum();
+    let bar = match total {
+        Some(bytes) => ProgressBar::new(bytes),
+        None => ProgressBar::new_spinner(),
+    };
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {wide_msg}")
+        .expect("the template is well formed");
+    bar.set_style(style);
+    bar
+}
+
+/// Moves the progress bar as bytes are read.
+struct Metered<'a> {
+    body: Box<dyn Read + Send>,
+    bar: &'a ProgressBar,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.body.read(buffer)?;
+        self.bar.inc(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,198 @@
+//! `haetae.yaml`: the keys of the contract, read once and passed down.
+
+mod load;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use load::find_and_load;
+pub use schema::json_schema;
+pub use units::{ByteSize, HumanDuration, parse_duration};
+
+use haetae_event::{Level, TenantId};
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The language of reports, notifications and errors for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    Ko,
+    En,
+}
+
+impl Language {
+    /// From `LC_ALL`, `LC_MESSAGES` or `LANG`; English unless it says Korean.
+    pub fn from_environment() -> Language {
+        let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        match named {
+            Some(value) if value.starts_with("ko") => Language::Ko,
+            _ => Language::En,
+        }
+    }
+}
+
+/// The whole file. Every key has a default; an empty file is a valid configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub listen: String,
+    /// File holding the token that `/v1/ingest` asks for on a non-loopback listener.
+    pub ingest_token_file: Option<PathBuf>,
+    /// Further names the API answers to, beside the listen address.
+    pub allowed_hosts: Vec<String>,
+    pub language: Option<Language>,
+    pub timezone: Option<String>,
+    pub trusted_proxies: Vec<String>,
+    pub client_ip_header: Option<String>,
+    pub flush_interval: HumanDuration,
+    /// Folder with further Sigma rules, loaded beside the built-in ones.
+    pub rules_dir: Option<PathBuf>,
+    pub dlq_size_max: ByteSize,
+    pub retention_days: Option<u32>,
+    pub sources: Vec<Spanned<SourceConfig>>,
+    pub notify: NotifyConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: PathBuf::from("./haetae-data"),
+            listen: "127.0.0.1:8480".to_owned(),
+            ingest_token_file: None,
+            allowed_hosts: Vec::new(),
+            language: None,
+            timezone: None,
+            trusted_proxies: Vec::new(),
+            client_ip_header: None,
+            flush_interval: HumanDuration(Duration::from_secs(10)),
+            rules_dir: None,
+            dlq_size_max: ByteSize(256 << 20),
+            retention_days: None,
+            sources: Vec::new(),
+            notify: NotifyConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    pub fn language(&self) -> Language {
+        self.language.unwrap_or_else(Language::from_environment)
+    }
+
+    /// The time zone for people.
+    pub fn timezone(&self) -> jiff::tz::TimeZone {
+        match &self.timezone {
+            Some(name) => jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC),
+            None => jiff::tz::TimeZone::system(),
+        }
+    }
+}
+
+/// Which kind of source an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceType {
+    S3,
+    File,
+}
+
+/// What happens to an object after its events are committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterCommit {
+    #[default]
+    Keep,
+    Archive,
+    Delete,
+}
+
+/// One entry of `sources`. The keys of all types stand side by side so that a mistake is
+/// reported with its line; `validate` refuses those that do not belong to the entry's type.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    pub r#type: SourceType,
+    #[serde(default)]
+    pub tenant: TenantId,
+    /// Overrides detection by content: `cloudfront`, `vpcflow`, `waf`, `combined`, `json`.
+    pub format: Option<String>,
+    /// Field list of custom VPC flow logs that come without a header.
+    pub format_string: Option<String>,
+    // type: s3
+    pub bucket: Option<String>,
+    pub prefix: Option<String>,
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub interval: Option<HumanDuration>,
+    pub delay: Option<HumanDuration>,
+    pub after_commit: Option<AfterCommit>,
+    pub archive_prefix: Option<String>,
+    // type: file
+    pub paths: Option<Vec<String>>,
+}
+
+/// How often the KPI summary is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KpiEvery {
+    Off,
+    Every(Duration),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyConfig {
+    pub min_level: Level,
+    pub kpi_every: KpiEvery,
+    pub slack: Option<SlackConfig>,
+}
+
+impl Default for NotifyConfig {
+    fn default() -> Self {
+        NotifyConfig {
+            min_level: Level::High,
+            kpi_every: KpiEvery::Every(Duration::from_secs(3600)),
+            slack: None,
+        }
+    }
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlackConfig {
+    /// The incoming webhook; it is a credential and never printed.
+    pub webhook_url: Option<String>,
+    /// The same, read from a file.
+    pub webhook_url_file: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for SlackConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SlackConfig(…)")
+    }
+}
+
+impl SlackConfig {
+    /// The webhook's URL, from the key or from the file.
+    ///
+    /// # Errors
+    /// When neither or both keys are set, or the file cannot be read.
+    pub fn url(&self) -> Result<String, String> {
+        match (&self.webhook_url, &self.webhook_url_file) {
+            (Some(url), None) if url.is_empty() => {
+                Err("notify.slack.webhook_url is empty; set it or remove `slack`".to_owned())
+            }
+            (Some(url), None) => Ok(url.clone()),
+            (None, Some(path)) => std::fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .map_err(|e| format!("notify.slack.webhook_url_file {}: {e}", path.display())),
+            _ => Err("notify.slack needs one of webhook_url and webhook_url_file".to_owned()),
+        }
+    }
+}

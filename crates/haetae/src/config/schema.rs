@@ -1,0 +1,63 @@
+//! The JSON Schema printed by `haetae config schema`.
+
+use serde_json::{Value, json};
+
+/// JSON Schema (2020-12) of `haetae.yaml`. A test keeps it and the structs together.
+pub fn json_schema() -> Value {
+    let duration = json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"});
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "haetae.yaml",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "data_dir": {"type": "string", "default": "./haetae-data"},
+            "listen": {"type": "string", "default": "127.0.0.1:8480",
+                "description": "ip:port; anything but loopback needs ingest_token_file"},
+            "ingest_token_file": {"type": "string"},
+            "allowed_hosts": {"type": "array", "items": {"type": "string"},
+                "description": "further Host names the API answers to"},
+            "language": {"enum": ["ko", "en"], "description": "default from LANG"},
+            "timezone": {"type": "string", "description": "IANA name; default: the system's"},
+            "trusted_proxies": {"type": "array", "items": {"type": "string"}, "description": "CIDR blocks"},
+            "client_ip_header": {"type": "string", "examples": ["X-Forwarded-For"]},
+            "flush_interval": {"default": "10s", "$ref": "#/$defs/duration"},
+            "rules_dir": {"type": "string", "description": "further Sigma rules"},
+            "dlq_size_max": {"type": "string", "default": "256MB", "pattern": "^[0-9]+ ?[A-Za-z]+$"},
+            "retention_days": {"type": "integer", "minimum": 1},
+            "sources": {"type": "array", "items": {"$ref": "#/$defs/source"}},
+            "notify": {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "min_level": {"enum": ["informational", "low", "medium", "high", "critical"], "default": "high"},
+                    "kpi_every": {"type": "string", "default": "1h", "description": "5m or more, or off"},
+                    "slack": {
+                        "type": "object", "additionalProperties": false,
+                        "properties": {
+                            "webhook_url": {"type": "string"},
+                            "webhook_url_file": {"type": "string"}
+                        }
+                    }
+                }
+            }
+        },
+        "$defs": {
+            "duration": duration,
+            "source": {
+                "type": "object", "additionalProperties": false, "required": ["type"],
+                "properties": {
+                    "type": {"enum": ["s3", "file"]},
+                    "tenant": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "default": "default"},
+                    "format": {"enum": ["cloudfront", "vpcflow", "waf", "combined", "json"]},
+                    "format_string": {"type": "string", "description": "field list of custom VPC flow logs"},
+                    "bucket": {"type": "string"}, "prefix": {"type": "string"},
+                    "region": {"type": "string"}, "endpoint": {"type": "string"},
+                    "interval": {"$ref": "#/$defs/duration"}, "delay": {"$ref": "#/$defs/duration"},
+                    "after_commit": {"enum": ["keep", "archive", "delete"], "default": "keep"},
+                    "archive_prefix": {"type": "string"},
+                    "paths": {"type": "array", "items": {"type": "string"}}
+                }
+            }
+        }
+    })
+}

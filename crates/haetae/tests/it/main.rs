@@ -1,0 +1,9 @@
+//! The program as its users run it: child processes, a real S3 API, a webhook receiver.
+
+mod bad_input;
+mod cli;
+mod crash;
+mod end_to_end;
+mod notify;
+mod order;
+mod support;

@@ -1,0 +1,5 @@
+pub mod http;
+pub mod s3;
+pub mod service;
+pub mod site;
+pub mod webhook;

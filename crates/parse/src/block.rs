@@ -1,0 +1,221 @@
+//! Framing: a byte stream cut into blocks that end where records end.
+
+use crate::inflate::{Decoder, Stop};
+use crate::json_scan;
+use crate::options::Limits;
+use crate::parser::RawBlock;
+use arrow::buffer::Buffer;
+use haetae_event::reject::REJECT_BYTES_MAX;
+use haetae_event::{Reason, Reject};
+use std::io::{self, Read};
+
+/// Handed-out buffers remembered for reuse.
+const SPARES_MAX: usize = 4;
+
+/// Where records end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// At each newline.
+    Lines,
+    /// After each top-level JSON object, whatever stands between objects.
+    Objects,
+}
+
+/// Why a block could not be had.
+#[derive(Debug)]
+pub enum ReadProblem {
+    /// Counts one in, one rejected; the reader may be asked for more. The ordinal is not set.
+    Refused(Reject),
+    /// The rest of the input cannot be read.
+    Io(io::Error),
+}
+
+/// Unpacks and frames one input. Memory: one block and one longest record.
+pub struct BlockReader<R> {
+    decoder: Decoder<R>,
+    framing: Framing,
+    /// Always initialised to its whole length; `filled` bytes are input.
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Clones of handed-out buffers: one that nobody else holds any more is used again.
+    spares: Vec<Buffer>,
+    /// A record longer than allowed is being skipped; its beginning.
+    skipping: Option<Vec<u8>>,
+    ended: bool,
+    /// Set when the data ended badly; reported after the records before it.
+    stop: Option<Stop>,
+    record_bytes_max: usize,
+    block_bytes: usize,
+}
+
+impl<R: Read> BlockReader<R> {
+    pub fn new(reader: R, limits: &Limits) -> Self {
+        let block_bytes = limits.block_bytes.max(1);
+        BlockReader {
+            decoder: Decoder::new(reader, limits),
+            framing: Framing::Lines,
+            buffer: vec![0; block_bytes + limits.record_bytes_max + 2],
+            filled: 0,
+            spares: Vec::new(),
+            skipping: None,
+            ended: false,
+            stop: None,
+            record_bytes_max: limits.record_bytes_max,
+            block_bytes,
+        }
+    }
+
+    /// The beginning of the unpacked input, at least `bytes` long unless the input ends before,
+    /// without taking it. Only before the first block.
+    pub fn peek(&mut self, bytes: usize) -> &[u8] {
+        self.fill_to(bytes);
+        &self.buffer[..self.filled]
+    }
+
+    /// Drops the first `count` peeked bytes, e.g. a byte order mark.
+    pub fn drop_front(&mut self, count: usize) {
+        let count = count.min(self.filled);
+        self.buffer.copy_within(count..self.filled, 0);
+        self.filled -= count;
+    }
+
+    pub fn set_framing(&mut self, framing: Framing) {
+        self.framing = framing;
+    }
+
+    /// The next block, or `None` at the end. `first_ordinal` is that of its first record.
+    ///
+    /// # Errors
+    /// See [`ReadProblem`]; after `Refused` the call may be repeated.
+    pub fn next_block(&mut self, first_ordinal: u64) -> Result<Option<RawBlock>, ReadProblem> {
+        loop {
+            if self.skipping.is_some() {
+                return self.skip_record();
+            }
+            // Once a block's worth has no boundary, room for one whole record is needed.
+            self.fill_to(self.block_bytes.max(1));
+            let mut cut = self.boundary();
+            if cut.is_none() {
+                self.fill_to(self.buffer.len());
+                cut = self.boundary();
+            }
+            if let Some(cut) = cut {
+                return Ok(Some(self.take(cut, first_ordinal)));
+            }
+            if self.filled > self.record_bytes_max {
+                let kept = self.filled.min(REJECT_BYTES_MAX);
+                self.skipping = Some(self.buffer[..kept].to_vec());
+                continue;
+            }
+            return match self.stop.take() {
+                Some(Stop::Io(e)) => Err(ReadProblem::Io(e)),
+                Some(Stop::Data(reason, detail)) => {
+                    let bytes = self.buffer[..self.filled].to_vec();
+                    self.filled = 0;
+                    Err(ReadProblem::Refused(Reject {
+                        ordinal: 0,
+                        reason,
+                        detail,
+                        bytes,
+                    }))
+                }
+                None if self.filled > 0 => Ok(Some(self.take(self.filled, first_ordinal))),
+                None => Ok(None),
+            };
+        }
+    }
+
+    fn fill_to(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.buffer.len());
+        while self.filled < bytes && !self.ended {
+            match self.decoder.fill(&mut self.buffer[self.filled..bytes]) {
+                Ok(0) => self.ended = true,
+                Ok(got) => self.filled += got,
+                Err(stop) => {
+                    self.ended = true;
+                    self.stop = Some(stop);
+                }
+            }
+        }
+    }
+
+    /// Where the last complete record ends; at a clean end of the input, the last one needs no
+    /// newline.
+    fn boundary(&self) -> Option<usize> {
+        let filled = &self.buffer[..self.filled];
+        match self.framing {
+            Framing::Lines => memchr::memrchr(b'\n', filled).map(|at| at + 1),
+            Framing::Objects => {
+                let mut cut = 0;
+                while let Some(object) = json_scan::next_object(filled, cut) {
+                    let Some(end) = object.end else { break };
+                    cut = end;
+                }
+                (cut > 0).then_some(cut)
+            }
+        }
+    }
+
+    /// Hands out the first `cut` bytes and carries the rest over.
+    fn take(&mut self, cut: usize, first_ordinal: u64) -> RawBlock {
+        let mut next = self.fresh();
+        let rest = self.filled - cut;
+        next[..rest].copy_from_slice(&self.buffer[cut..self.filled]);
+        let full = Buffer::from_vec(std::mem::replace(&mut self.buffer, next));
+        self.filled = rest;
+        let bytes = full.slice_with_length(0, cut);
+        if self.spares.len() == SPARES_MAX {
+            self.spares.remove(0);
+        }
+        self.spares.push(full);
+        RawBlock { bytes, first_ordinal }
+    }
+
+    fn fresh(&mut self) -> Vec<u8> {
+        let length = self.buffer.len();
+        // The latest first: it is the one still in the cache.
+        for at in (0..self.spares.len()).rev() {
+            match self.spares.remove(at).into_vec::<u8>() {
+                Ok(vec) if vec.len() == length => return vec,
+                Ok(_) => {}
+                Err(still_held) => self.spares.insert(at, still_held),
+            }
+        }
+        vec![0; length]
+    }
+
+    /// Drops bytes up to the end of the record that is too long.
+    fn skip_record(&mut self) -> Result<Option<RawBlock>, ReadProblem> {
+        loop {
+            let filled = &self.buffer[..self.filled];
+            let end = match self.framing {
+                Framing::Lines => memchr::memchr(b'\n', filled).map(|at| at + 1),
+                Framing::Objects => memchr::memmem::find(filled, b"\n{")
+                    .into_iter()
+                    .chain(memchr::memmem::find(filled, b"}{"))
+                    .min()
+                    .map(|at| at + 1),
+            };
+            let keep = usize::from(self.framing == Framing::Objects);
+            if let Some(end) = end {
+                self.drop_front(end);
+                break;
+            }
+            let gone = self.filled.saturating_sub(keep);
+            self.drop_front(gone);
+            if self.ended {
+                self.filled = 0;
+                break;
+            }
+            self.fill_to(self.block_bytes.max(2));
+        }
+        let bytes = self.skipping.take().unwrap_or_default();
+        let detail = format!("longer than {} bytes", self.record_bytes_max);
+        Err(ReadProblem::Refused(Reject {
+            ordinal: 0,
+            reason: Reason::RecordTooLong,
+            detail,
+            bytes,
+        }))
+    }
+}

@@ -1,0 +1,382 @@
+//! JSON objects: access records and application logs.
+//!
+//! Keys people use for core fields are recognised, first spelling in the list wins; everything
+//! else goes to `attrs`, as JSON. A key named `tenant_id` or `dataset` is an attribute like any
+//! other: what a record says about itself never chooses where it is stored.
+
+use crate::block::Framing;
+use crate::client::ClientColumns;
+use crate::combined::CORE;
+use crate::json_records::{self, MakeRow, Refusal, put_text};
+use crate::json_scan::{Kind, Member, Scanner};
+use crate::options::{Limits, ParseOptions};
+use crate::parser::{ParsedBatch, Parser, RawBlock};
+use crate::plan::{Plan, Slot};
+use crate::sheet::Sheet;
+use haetae_event::{Dataset, Micros, Reason};
+use std::ops::Range;
+
+/// Warning of a record without any time: it is stored at its arrival.
+pub const TS_MISSING: &str = "ts_missing";
+
+const TIME: &[&str] = &[
+    "ts",
+    "@timestamp",
+    "timestamp",
+    "time",
+    "datetime",
+    "time_iso8601",
+    "time_local",
+    "msec",
+    "start_time",
+    "eventTime",
+];
+const CLIENT: &[&str] = &[
+    "src_ip",
+    "client_ip",
+    "clientIp",
+    "clientip",
+    "remote_addr",
+    "remote_ip",
+    "remote_host",
+    "source_ip",
+    "ip",
+    "peer_ip",
+];
+const FORWARDED: &[&str] = &[
+    "http_x_forwarded_for",
+    "x_forwarded_for",
+    "x-forwarded-for",
+    "xff",
+];
+
+/// What a known key fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    Text(Slot),
+    I32(Slot),
+    I64(Slot),
+    F64(Slot),
+    Bool(Slot),
+}
+
+/// (column, its keys), by type.
+const TEXT: &[(&str, &[&str])] = &[
+    (
+        "method",
+        &["method", "request_method", "http_method", "httpMethod", "verb"],
+    ),
+    ("uri", &["uri", "request_uri", "url", "path", "uri_path"]),
+    (
+        "ua",
+        &["ua", "user_agent", "http_user_agent", "userAgent", "agent"],
+    ),
+    (
+        "dst_host",
+        &[
+            "host",
+            "dst_host",
+            "http_host",
+            "server_name",
+            "hostname",
+            "vhost",
+        ],
+    ),
+    (
+        "account",
+        &[
+            "account",
+            "user_id",
+            "userId",
+            "user",
+            "username",
+            "account_id",
+            "remote_user",
+        ],
+    ),
+    ("session_id", &["session_id", "sessionId", "session"]),
+    ("request_id", &["request_id", "requestId", "req_id"]),
+    ("trace_id", &["trace_id", "traceId", "trace.id"]),
+    ("rule_id", &["rule_id", "ruleId"]),
+    ("ja4", &["ja4"]),
+    ("http_referer", &["http_referer", "referer", "referrer"]),
+    ("protocol", &["protocol", "server_protocol", "http_version"]),
+    ("http_x_forwarded_for", FORWARDED),
+    ("request", &["request"]),
+    ("level", &["level", "severity", "lvl"]),
+    ("message", &["message", "msg"]),
+    ("service", &["service", "logger"]),
+];
+const WHOLE: &[(&str, &[&str])] = &[
+    (
+        "bytes_out",
+        &[
+            "bytes_out",
+            "bytes",
+            "body_bytes_sent",
+            "bytes_sent",
+            "response_size",
+            "response_bytes",
+            "size",
+        ],
+    ),
+    (
+        "bytes_in",
+        &[
+            "bytes_in",
+            "request_length",
+            "request_size",
+            "bytes_received",
+            "request_bytes",
+        ],
+    ),
+];
+const STATUS: &[&str] = &[
+    "status",
+    "status_code",
+    "statusCode",
+    "response_status",
+    "http_status",
+    "code",
+];
+const DURATION: &[&str] = &["request_time"];
+const BLOCKED: &[&str] = &["blocked"];
+
+/// Whether the keys are those of an access record.
+pub fn is_access_record(text: &str, limits: &Limits) -> bool {
+    let mut members = Vec::new();
+    let mut scanner = Scanner::new(text, 0, limits.json_depth_max, limits.json_fields_max);
+    // A cut or broken record still shows its first keys.
+    let _ = scanner.object(&mut members);
+    let has = |column: &str| {
+        let keys = TEXT
+            .iter()
+            .find(|(name, _)| *name == column)
+            .map_or(&[][..], |(_, keys)| keys);
+        members.iter().any(|m| keys.contains(&&text[m.key.span.clone()]))
+    };
+    let status = members
+        .iter()
+        .any(|m| STATUS.contains(&&text[m.key.span.clone()]));
+    has("uri") && (status || has("method"))
+}
+
+/// Parser of JSON records, one dataset an input.
+pub struct Json {
+    dataset: Dataset,
+    framing: Framing,
+    plan: Plan,
+    limits: Limits,
+    rows: JsonRows,
+}
+
+struct JsonRows {
+    /// (key, rank among the spellings of its column, the column's number, what it fills).
+    keys: Vec<(&'static str, usize, usize, Fill)>,
+    client: ClientColumns,
+    raw: Slot,
+    attrs: Slot,
+    warnings: Slot,
+    arrival: Micros,
+    /// (member, its rank, the column's number, what it fills), for the record at hand.
+    chosen: Vec<(usize, usize, usize, Fill)>,
+}
+
+impl Json {
+    /// `dataset` is [`Dataset::Web`] or [`Dataset::App`].
+    pub fn new(options: &ParseOptions, dataset: Dataset, framing: Framing) -> Self {
+        let plan = Plan::new(dataset, CORE, &options.columns);
+        let web = dataset == Dataset::Web;
+        let mut keys = Vec::new();
+        let mut columns = 0;
+        let mut add = |column: &str, names: &[&'static str], fill: fn(Slot) -> Fill| {
+            columns += 1;
+            let native = dataset.native_fields().iter().any(|f| f.column == column);
+            // A column the dataset lacks: its keys are attributes.
+            if native || CORE.contains(&column) {
+                keys.extend(
+                    names
+                        .iter()
+                        .enumerate()
+                        .map(|(rank, name)| (*name, rank, columns, fill(plan.slot(column)))),
+                );
+            }
+        };
+        TEXT.iter()
+            .for_each(|(column, names)| add(column, names, Fill::Text));
+        WHOLE.iter().for_each(|(column, names)| {
+            // Only in an access record is it certain what `bytes` and `size` count.
+            add(column, if web { names } else { &names[..1] }, Fill::I64);
+        });
+        add("status", if web { STATUS } else { &STATUS[..3] }, Fill::I32);
+        add("request_time", DURATION, Fill::F64);
+        add("blocked", BLOCKED, Fill::Bool);
+        let rows = JsonRows {
+            keys,
+            client: ClientColumns::new(&plan, &options.client_ip),
+            raw: plan.slot("raw"),
+            attrs: plan.slot("attrs"),
+            warnings: plan.slot("warnings"),
+            arrival: options.arrival,
+            chosen: Vec::new(),
+        };
+        Json {
+            dataset,
+            framing,
+            plan,
+            limits: options.limits.clone(),
+            rows,
+        }
+    }
+}
+
+impl Parser for Json {
+    fn id(&self) -> &'static str {
+        "json@v1"
+    }
+
+    fn dataset(&self) -> Dataset {
+        self.dataset
+    }
+
+    fn parse(&mut self, block: &RawBlock) -> ParsedBatch {
+        json_records::parse(block, &self.plan, self.framing, &self.limits, &mut self.rows)
+    }
+}
+
+/// The best-ranked member among `names`, `None` when there is none with a value.
+fn pick<'m>(text: &str, members: &'m [Member], names: &[&str]) -> Option<&'m Member> {
+    names.iter().find_map(|name| {
+        members
+            .iter()
+            .rev()
+            .find(|m| m.value.kind != Kind::Null && text[m.key.span.clone()] == **name)
+    })
+}
+
+impl MakeRow for JsonRows {
+    fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+        let text = sheet.text();
+        let time = pick(text, members, TIME);
+        let ts = match time {
+            Some(member) => json_records::time(text, &member.value).ok_or_else(|| {
+                let shown: String = text[member.value.whole()].chars().take(60).collect();
+                (
+                    Reason::BadField,
+                    format!("{} is no time: {shown}", &text[member.key.span.clone()]),
+                )
+            })?,
+            None => {
+                if self.warnings.wanted() {
+                    sheet.warn(sheet.row(), TS_MISSING);
+                }
+                self.arrival.0
+            }
+        };
+        sheet.put_span(self.raw, sheet.row(), span);
+        self.fields(sheet, members, time);
+        Ok(ts)
+    }
+}
+
+impl JsonRows {
+    /// Fills the known columns and gathers the rest into `attrs`.
+    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &[Member], time: Option<&Member>) {
+        let text = sheet.text();
+        let row = sheet.row();
+        let client = pick(text, members, CLIENT);
+        let same = |a: Option<&Member>, b: &Member| a.is_some_and(|a| a.key.span == b.key.span);
+        let mut attrs = String::new();
+        self.chosen.clear();
+        let mut losers = Vec::new();
+        for (at, member) in members.iter().enumerate() {
+            if same(time, member) || same(client, member) {
+                continue;
+            }
+            let key = &text[member.key.span.clone()];
+            let scalar = !matches!(member.value.kind, Kind::Object | Kind::Array);
+            let Some(&(_, rank, column, fill)) = self.keys.iter().find(|(name, ..)| scalar && *name == key)
+            else {
+                attribute(&mut attrs, self.attrs, text, member);
+                continue;
+            };
+            match self.chosen.iter_mut().find(|(_, _, other, _)| *other == column) {
+                Some(best) if rank <= best.1 => {
+                    losers.push(best.0);
+                    (best.0, best.1) = (at, rank);
+                }
+                Some(_) => losers.push(at),
+                None => self.chosen.push((at, rank, column, fill)),
+            }
+        }
+        for at in losers {
+            attribute(&mut attrs, self.attrs, text, &members[at]);
+        }
+        for &(at, _, _, fill) in &self.chosen {
+            if !put(sheet, row, fill, members, at) {
+                attribute(&mut attrs, self.attrs, text, &members[at]);
+            }
+        }
+        if !attrs.is_empty() {
+            attrs.push('}');
+            sheet.put_str(self.attrs, row, &attrs);
+        }
+        if let Some(client) = client
+            && let Some(peer) = json_records::string(text, &client.value)
+        {
+            let forwarded = [self.client.header(), &self.client.header().replace('-', "_")]
+                .iter()
+                .find_map(|name| pick(text, members, &[*name]))
+                .or_else(|| pick(text, members, FORWARDED))
+                .and_then(|member| json_records::string(text, &member.value));
+            match client.value.kind {
+                Kind::Str { escaped: false } => {
+                    self.client
+                        .put(sheet, row, client.value.span.clone(), forwarded.as_deref());
+                }
+                _ => self.client.put_text(sheet, row, &peer, forwarded.as_deref()),
+            }
+        }
+    }
+}
+
+/// Appends a member to the attributes; `attrs` opens with a brace once there is one.
+fn attribute(attrs: &mut String, slot: Slot, text: &str, member: &Member) {
+    if !slot.wanted() {
+        return;
+    }
+    attrs.push(if attrs.is_empty() { '{' } else { ',' });
+    attrs.push_str(&text[member.key.whole()]);
+    attrs.push(':');
+    attrs.push_str(&text[member.value.whole()]);
+}
+
+/// Puts a value into its column; `false` when it does not fit and must not be lost.
+fn put(sheet: &mut Sheet<'_>, row: usize, fill: Fill, members: &[Member], at: usize) -> bool {
+    let text = sheet.text();
+    let value = &members[at].value;
+    if value.kind == Kind::Null {
+        return true;
+    }
+    match fill {
+        Fill::Text(slot) => put_text(sheet, slot, row, value),
+        Fill::I32(slot) => match json_records::whole(text, value).and_then(|n| i32::try_from(n).ok()) {
+            Some(number) => sheet.put_i32(slot, row, number),
+            None => return false,
+        },
+        Fill::I64(slot) => match json_records::whole(text, value) {
+            Some(number) => sheet.put_i64(slot, row, number),
+            None => return false,
+        },
+        Fill::F64(slot) => match json_records::number(text, value) {
+            Some(number) => sheet.put_f64(slot, row, number),
+            None => return false,
+        },
+        Fill::Bool(slot) => match value.kind {
+            Kind::True => sheet.put_bool(slot, row, true),
+            Kind::False => sheet.put_bool(slot, row, false),
+            _ => return false,
+        },
+    }
+    true
+}

@@ -1,0 +1,183 @@
+//! Numbers, times and addresses as logs write them, without allocation.
+
+use haetae_event::time::{SECOND_US, days_from_civil};
+
+/// Largest number of digits that cannot overflow an `i64`.
+const DIGITS_MAX: usize = 18;
+
+/// Digits with an optional minus, at most 18; `None` for anything else.
+#[inline]
+pub fn integer(bytes: &[u8]) -> Option<i64> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, bytes),
+    };
+    if digits.is_empty() || digits.len() > DIGITS_MAX {
+        return None;
+    }
+    let mut value = 0i64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if negative { -value } else { value })
+}
+
+/// Decimal digits with at most one point; a sign or exponent goes the slow way.
+#[inline]
+pub fn decimal(bytes: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [
+        1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let mut value = 0i64;
+    let mut fraction = 0;
+    let mut seen_point = false;
+    if bytes.is_empty() || bytes.len() > 15 {
+        return slow_decimal(bytes);
+    }
+    for &byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + i64::from(digit);
+            fraction += usize::from(seen_point);
+        } else if byte == b'.' && !seen_point {
+            seen_point = true;
+        } else {
+            return slow_decimal(bytes);
+        }
+    }
+    // Both are exact in a double below 2^53, so one division rounds correctly.
+    Some(value as f64 / POWERS[fraction])
+}
+
+#[cold]
+fn slow_decimal(bytes: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(bytes).ok()?.parse().ok()?;
+    value.is_finite().then_some(value)
+}
+
+#[inline]
+fn pair(bytes: &[u8]) -> Option<i64> {
+    let [a, b] = *<&[u8; 2]>::try_from(bytes).ok()?;
+    let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
+    (a <= 9 && b <= 9).then(|| i64::from(a) * 10 + i64::from(b))
+}
+
+/// `YYYY-MM-DD` as days since the epoch.
+pub fn date_days(bytes: &[u8]) -> Option<i64> {
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let year = pair(&bytes[..2])? * 100 + pair(&bytes[2..4])?;
+    civil_days(year, pair(&bytes[5..7])?, pair(&bytes[8..10])?)
+}
+
+fn civil_days(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    (1..=last)
+        .contains(&day)
+        .then(|| days_from_civil(year, month, day))
+}
+
+/// `HH:MM:SS` as seconds of the day; a leap second counts as the second after it.
+#[inline]
+pub fn time_seconds(bytes: &[u8]) -> Option<i64> {
+    if bytes.len() != 8 || bytes[2] != b':' || bytes[5] != b':' {
+        return None;
+    }
+    let (h, m, s) = (pair(&bytes[..2])?, pair(&bytes[3..5])?, pair(&bytes[6..8])?);
+    (h < 24 && m < 60 && s <= 60).then_some(h * 3600 + m * 60 + s)
+}
+
+/// `dd/Mon/yyyy:HH:MM:SS +hhmm`, as the common log format has it, in µs since the epoch.
+pub fn clf_time(bytes: &[u8]) -> Option<i64> {
+    if bytes.len() != 26 || bytes[2] != b'/' || bytes[6] != b'/' || bytes[11] != b':' || bytes[20] != b' ' {
+        return None;
+    }
+    let month = match &bytes[3..6] {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    let year = pair(&bytes[7..9])? * 100 + pair(&bytes[9..11])?;
+    let days = civil_days(year, month, pair(&bytes[..2])?)?;
+    let seconds = time_seconds(&bytes[12..20])?;
+    let (hours, minutes) = (pair(&bytes[22..24])?, pair(&bytes[24..26])?);
+    if minutes > 59 {
+        return None;
+    }
+    let offset = (hours * 60 + minutes) * 60;
+    let offset = match bytes[21] {
+        b'+' => offset,
+        b'-' => -offset,
+        _ => return None,
+    };
+    Some((days * 86_400 + seconds - offset) * SECOND_US)
+}
+
+/// Whether the text is a v4 address exactly as the standard library would print it.
+#[inline]
+pub fn is_canonical_v4(bytes: &[u8]) -> bool {
+    if bytes.len() < 7 || bytes.len() > 15 {
+        return false;
+    }
+    let (mut value, mut digits, mut dots) = (0u32, 0u32, 0u32);
+    for &byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            if digits > 0 && value == 0 {
+                return false;
+            }
+            value = value * 10 + u32::from(digit);
+            digits += 1;
+            if value > 255 {
+                return false;
+            }
+        } else if byte == b'.' && digits > 0 {
+            dots += 1;
+            (value, digits) = (0, 0);
+        } else {
+            return false;
+        }
+    }
+    dots == 3 && digits > 0
+}
+
+/// A Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by size, as µs.
+///
+/// Seconds up to the year 5138, milliseconds from 1973: the ranges do not meet for logs.
+pub fn epoch_us(value: f64) -> Option<i64> {
+    let magnitude = value.abs();
+    let us = if magnitude < 1e11 {
+        value * 1e6
+    } else if magnitude < 1e14 {
+        value * 1e3
+    } else if magnitude < 1e17 {
+        value
+    } else {
+        value / 1e3
+    };
+    (us.is_finite() && us.abs() < 9e18).then_some(us.round() as i64)
+}
+
+#[cfg(test)]
+mod tests;

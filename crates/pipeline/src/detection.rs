@@ -1,0 +1,254 @@
+//! From episodes to findings: identity, merging, recomputation of late ranges.
+//!
+//! The engine folds batches and reports episodes. What it no longer remembers (rows older than
+//! its horizon) is detected by reading the touched range back from the store into an empty
+//! engine of the same rules. Either way the outcome is reconciled with what is stored, so that
+//! the stored findings are a function of the stored events.
+
+use haetae_detect::{Closing, Engine, Evaluation};
+use haetae_event::commit::FindingChange;
+use haetae_event::{Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
+use haetae_store::{ScanRequest, Store, StoreError};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+
+/// Widest stretch one recomputation reads at once.
+const RECOMPUTE_SPAN_MAX_US: i64 = 26 * haetae_event::time::HOUR_US;
+
+/// A finding that changed, with what was stored before.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub finding: Finding,
+    /// `None`: told for the first time.
+    pub before: Option<Finding>,
+}
+
+/// What one evaluation did to the stored findings.
+#[derive(Clone, Debug, Default)]
+pub struct Reconciled {
+    pub changes: Vec<FindingChange>,
+    pub put: Vec<Changed>,
+    pub withdrawn: Vec<Finding>,
+}
+
+/// The engine with its late ranges.
+pub struct Detection {
+    engine: Engine,
+    /// Event-time ranges that must be recomputed, by tenant; disjoint and sorted.
+    late: BTreeMap<TenantId, Vec<(i64, i64)>>,
+}
+
+impl Detection {
+    pub fn new(engine: Engine) -> Self {
+        Detection { engine, late: BTreeMap::new() }
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Folds one batch in; rows the engine is too young for are noted for recomputation.
+    pub fn observe(&mut self, batch: &EventBatch) {
+        let observed = self.engine.observe(batch);
+        for (_, tenant, low, high) in observed.too_old {
+            add_range(self.late.entry(tenant).or_default(), low, high);
+        }
+    }
+
+    /// Feeds the engine what is stored since `from`, so that open windows are open again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn warm(&mut self, store: &Store, from: Micros) -> Result<u64, StoreError> {
+        let rows = feed(&mut self.engine, store, None, from, Micros::MAX)?;
+        self.engine.starts_at(from.0);
+        Ok(rows)
+    }
+
+    /// Evaluates, recomputes late ranges and reconciles both with the stored findings.
+    ///
+    /// # Errors
+    /// The store's; nothing is forgotten then, the next call does the same work.
+    pub fn settle(&mut self, store: &Store, closing: &Closing) -> Result<Reconciled, StoreError> {
+        let mut reconciled = Reconciled::default();
+        let mut claimed = HashSet::new();
+        for (tenant, ranges) in self.late.clone() {
+            for range in ranges {
+                let evaluation = self.recompute(store, &tenant, range)?;
+                reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+            }
+        }
+        self.late.clear();
+        let evaluation = self.engine.evaluate(closing);
+        reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+        Ok(reconciled)
+    }
+
+    fn recompute(&self, store: &Store, tenant: &TenantId, range: (i64, i64)) -> Result<Evaluation, StoreError> {
+        let lookback = self.engine.lookback_us();
+        let touched = TimeWindow {
+            start: Micros(range.0).saturating_sub(lookback),
+            end: Micros(range.1).saturating_add(lookback),
+        };
+        let mut read = TimeWindow {
+            start: touched.start.saturating_sub(lookback),
+            end: touched.end.saturating_add(lookback),
+        };
+        // A stored episode that reaches out of the range is recomputed whole.
+        let stored = store.findings_in(tenant, touched)?;
+        for finding in &stored {
+            read.start = read.start.min(finding.window.start.saturating_sub(lookback));
+            read.end = read.end.max(finding.window.end.saturating_add(lookback));
+        }
+        if read.end.0.saturating_sub(read.start.0) > RECOMPUTE_SPAN_MAX_US {
+            read.start = read.start.max(touched.start.saturating_sub(RECOMPUTE_SPAN_MAX_US / 2));
+            read.end = read.end.min(touched.end.saturating_add(RECOMPUTE_SPAN_MAX_US / 2));
+        }
+        let mut engine = self.engine.fresh();
+        feed(&mut engine, store, Some(tenant), read.start, read.end)?;
+        let mut evaluation = engine.evaluate(&Closing::everything());
+        evaluation.episodes.retain(|episode| episode.window.touches(&touched, 0));
+        for finding in stored.into_iter().filter(|finding| !finding.monotone) {
+            let stands = evaluation.episodes.iter().any(|e| same_story(e, &finding));
+            if !stands {
+                evaluation.withdrawn.push(haetae_detect::Withdrawn {
+                    tenant_id: finding.tenant_id,
+                    rule_id: finding.rule_id,
+                    entity: finding.entity,
+                    window: finding.window,
+                });
+            }
+        }
+        Ok(evaluation)
+    }
+}
+
+fn same_story(episode: &Episode, finding: &Finding) -> bool {
+    episode.tenant_id == finding.tenant_id
+        && episode.rule_id == finding.rule_id
+        && episode.entity == finding.entity
+        && episode.window.touches(&finding.window, episode.gap_us)
+}
+
+/// Reads stored rows of every dataset (hot ones too) into the engine.
+fn feed(
+    engine: &mut Engine,
+    store: &Store,
+    tenant: Option<&TenantId>,
+    start: Micros,
+    end: Micros,
+) -> Result<u64, StoreError> {
+    let mut rows = 0;
+    for dataset in Dataset::ALL {
+        let request = ScanRequest {
+            dataset,
+            tenant: tenant.cloned(),
+            start_us: start.0,
+            end_us: end.0,
+            columns: engine.columns(),
+            ..ScanRequest::of(dataset)
+        };
+        store.scan(&request, &mut |batch| {
+            rows += batch.rows() as u64;
+            engine.observe(&batch);
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(rows)
+}
+
+/// Gives episodes their identity: an episode that touches a stored finding of the same rule and
+/// entity takes its id, further ones it touches are merged into it.
+fn reconcile(
+    store: &Store,
+    evaluation: Evaluation,
+    claimed: &mut HashSet<String>,
+    out: &mut Reconciled,
+) -> Result<(), StoreError> {
+    for episode in evaluation.episodes {
+        let mut stored = store.findings_touching(
+            &episode.tenant_id,
+            &episode.rule_id,
+            &episode.entity,
+            episode.window,
+            episode.gap_us,
+        )?;
+        stored.sort_by(|a, b| (a.window.start, &a.id).cmp(&(b.window.start, &b.id)));
+        stored.retain(|finding| !claimed.contains(&finding.id));
+        let mut stored = stored.into_iter();
+        let before = stored.next();
+        let finding = settled(episode, before.as_ref(), claimed);
+        claimed.insert(finding.id.clone());
+        for merged in stored {
+            claimed.insert(merged.id.clone());
+            out.changes.push(FindingChange::MergedInto { id: merged.id, into: finding.id.clone() });
+        }
+        if before.as_ref() == Some(&finding) {
+            continue;
+        }
+        out.changes.push(FindingChange::Put(finding.clone()));
+        out.put.push(Changed { finding, before });
+    }
+    for gone in evaluation.withdrawn {
+        let stored = store.findings_touching(&gone.tenant_id, &gone.rule_id, &gone.entity, gone.window, 0)?;
+        for finding in stored.into_iter().filter(|f| !f.monotone && !claimed.contains(&f.id)) {
+            out.changes.push(FindingChange::Withdrawn { id: finding.id.clone() });
+            out.withdrawn.push(finding);
+        }
+    }
+    Ok(())
+}
+
+fn settled(episode: Episode, before: Option<&Finding>, claimed: &HashSet<String>) -> Finding {
+    let mut finding = Finding::from_episode(episode);
+    let Some(before) = before else {
+        // An id is made from the start of its first sighting; a later split may start there too.
+        while claimed.contains(&finding.id) {
+            finding.id.push('b');
+        }
+        return finding;
+    };
+    finding.id = before.id.clone();
+    let reaches_further = before.window.start < finding.window.start || before.window.end > finding.window.end;
+    if finding.monotone && reaches_further {
+        // The engine no longer holds the older part: the stored window and count stand.
+        finding.window = finding.window.union(&before.window);
+        finding.ts = finding.window.start;
+        finding.count = finding.count.max(before.count);
+        finding.evidence.extend(before.evidence.iter().cloned());
+        finding.evidence.sort();
+        finding.evidence.dedup();
+        finding.evidence.truncate(haetae_event::finding::EVIDENCE_MAX);
+        finding.level = finding.level.max(before.level);
+    }
+    finding
+}
+
+fn add_range(ranges: &mut Vec<(i64, i64)>, low: i64, high: i64) {
+    ranges.push((low, high));
+    ranges.sort_unstable();
+    let mut merged: Vec<(i64, i64)> = Vec::with_capacity(ranges.len());
+    for &(low, high) in ranges.iter() {
+        match merged.last_mut() {
+            // Ranges less than an hour apart are read together.
+            Some(last) if low <= last.1.saturating_add(haetae_event::time::HOUR_US) => last.1 = last.1.max(high),
+            _ => merged.push((low, high)),
+        }
+    }
+    *ranges = merged;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_close_together_are_one() {
+        let hour = haetae_event::time::HOUR_US;
+        let mut ranges = Vec::new();
+        add_range(&mut ranges, 10 * hour, 11 * hour);
+        add_range(&mut ranges, 0, hour);
+        add_range(&mut ranges, 11 * hour, 12 * hour);
+        assert_eq!(ranges, vec![(0, hour), (10 * hour, 12 * hour)]);
+    }
+}

@@ -1,0 +1,322 @@
+//! The one thread through which every record walks.
+
+use crate::commit::{Pending, without_committed};
+use crate::detection::{Detection, Reconciled};
+use crate::kpi;
+use crate::normalise::{Arrived, EqualRecords, Normaliser};
+use crate::tell::tell;
+use crate::warm::warm_from;
+use haetae_detect::{Closing, Engine};
+use haetae_event::commit::{CommitUnit, IncidentRow};
+use haetae_event::identity::InstallationKey;
+use haetae_event::time::SECOND_US;
+use haetae_event::{Clock, Counts, Dataset, Micros, Reason, Reject};
+use haetae_incident::FoldOptions;
+use haetae_parse::{InputReader, ParseOptions, ParsedBatch};
+use haetae_source::{Delivery, Inbox, SourceMessage, SourceProblem};
+use haetae_store::{CommitReport, Store, StoreError};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Windows of pushed and followed input close this long after their end.
+const PUSHED_LATENESS_US: i64 = 90 * SECOND_US;
+
+/// A long poll (a backlog) does not hold its news back for longer than this.
+const TELL_AFTER: Duration = Duration::from_secs(300);
+
+/// Waiting between attempts when a commit fails (disk full, catalog busy).
+const COMMIT_RETRY_S: [u64; 5] = [1, 2, 5, 10, 30];
+
+/// What a driver is made of; everything is handed in.
+pub struct DriverParts {
+    pub store: Arc<Store>,
+    pub engine: Engine,
+    pub inbox: Inbox,
+    pub clock: Arc<dyn Clock>,
+    pub key: InstallationKey,
+    pub observer: Box<dyn Observer>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DriverOptions {
+    /// Longest time between two commits.
+    pub flush_interval: Duration,
+    /// Hot rows are committed early when they grow past this many bytes.
+    pub hot_bytes_max: usize,
+    pub parse: ParseOptions,
+    pub fold: FoldOptions,
+    /// `None`: no KPI summaries.
+    pub kpi_every: Option<Duration>,
+    /// Channels that messages go to, e.g. `console`, `slack`.
+    pub channels: Vec<String>,
+    /// Stop when every source has said that it is finished.
+    pub once: bool,
+}
+
+/// Told what the driver did; must not block.
+pub trait Observer: Send {
+    fn committed(
+        &mut self,
+        report: &CommitReport,
+        counts: Counts,
+        reconciled: &Reconciled,
+        incidents: &[IncidentRow],
+    );
+    fn problem(&mut self, problem: &SourceProblem);
+    fn warmed(&mut self, rows: u64);
+    fn commit_failed(&mut self, error: &StoreError, retry_in: Duration);
+    /// Time one batch took from parsed to ready for detection.
+    fn normalised(&mut self, rows: usize, took: Duration);
+}
+
+/// Why the driver stopped before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error("the store gave up: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// What a run amounted to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunEnd {
+    pub commits: u64,
+    pub counts: Counts,
+}
+
+/// Single-threaded; owns detection state and the uncommitted rest of what it has read.
+pub struct Driver {
+    store: Arc<Store>,
+    detection: Detection,
+    normaliser: Normaliser,
+    inbox: Inbox,
+    clock: Arc<dyn Clock>,
+    observer: Box<dyn Observer>,
+    options: DriverOptions,
+    pending: Pending,
+    /// Sources in the middle of a poll: windows do not close meanwhile.
+    reading: HashSet<String>,
+    /// Sources that have not said that they are finished.
+    running: HashSet<String>,
+    /// A poll ended since the last commit: its windows may close now.
+    poll_ended: bool,
+    closed_until: Micros,
+    last_commit: Instant,
+    last_told: Instant,
+    end: RunEnd,
+}
+
+impl Driver {
+    pub fn new(parts: DriverParts, options: DriverOptions, sources: impl IntoIterator<Item = String>) -> Self {
+        Driver {
+            store: parts.store,
+            detection: Detection::new(parts.engine),
+            normaliser: Normaliser::new(parts.key),
+            inbox: parts.inbox,
+            clock: parts.clock,
+            observer: parts.observer,
+            options,
+            pending: Pending::default(),
+            reading: HashSet::new(),
+            running: sources.into_iter().collect(),
+            poll_ended: false,
+            closed_until: Micros::MIN,
+            last_commit: Instant::now(),
+            last_told: Instant::now(),
+            end: RunEnd::default(),
+        }
+    }
+
+    /// Runs until the inbox closes, or with `once` until every source is finished. What was read
+    /// is committed before it returns.
+    ///
+    /// # Errors
+    /// When the store cannot commit after all retries.
+    pub fn run(&mut self) -> Result<RunEnd, DriverError> {
+        let from = warm_from(&self.store, self.detection.engine().lookback_us())?;
+        let rows = match from {
+            Some(from) => self.detection.warm(&self.store, from)?,
+            None => 0,
+        };
+        self.observer.warmed(rows);
+        loop {
+            let wait = self.options.flush_interval.saturating_sub(self.last_commit.elapsed());
+            match self.inbox.receive(wait) {
+                Ok(Some(message)) => self.handle(message)?,
+                Ok(None) => {}
+                Err(_closed) => break,
+            }
+            if self.options.once && self.running.is_empty() {
+                break;
+            }
+            if self.poll_ended || self.last_commit.elapsed() >= self.options.flush_interval {
+                self.commit(&self.closing())?;
+            }
+        }
+        let closing = if self.options.once { Closing::everything() } else { self.closing() };
+        self.commit(&closing)?;
+        Ok(self.end)
+    }
+
+    fn handle(&mut self, message: SourceMessage) -> Result<(), DriverError> {
+        match message {
+            SourceMessage::Delivery(delivery) => self.take(delivery)?,
+            SourceMessage::PollStart { source } => {
+                self.reading.insert(source);
+            }
+            SourceMessage::PollEnd { source, .. } => {
+                self.reading.remove(&source);
+                self.poll_ended = true;
+            }
+            SourceMessage::Problem(problem) => self.observer.problem(&problem),
+            SourceMessage::Finished { source } => {
+                self.reading.remove(&source);
+                self.running.remove(&source);
+            }
+        }
+        Ok(())
+    }
+
+    /// The walk of one delivery: parse → normalise → detect → hot rows, batch by batch.
+    fn take(&mut self, mut delivery: Delivery) -> Result<(), DriverError> {
+        let forced = delivery.forced_format.as_deref().and_then(|name| name.parse().ok());
+        let options = ParseOptions {
+            arrival: delivery.received_at.unwrap_or_else(|| self.clock.now()),
+            flow_format: delivery.flow_format.clone(),
+            dataset: delivery.dataset,
+            ..self.options.parse.clone()
+        };
+        let body = std::mem::replace(&mut delivery.body, Box::new(std::io::empty()));
+        let mut input = InputReader::open(body, &delivery.origin, forced, &options);
+        let mut equal = EqualRecords::default();
+        self.pending.begin(&delivery);
+        loop {
+            let first = input.totals().lines_in;
+            let parsed = match input.next_batch() {
+                Ok(Some(parsed)) => parsed,
+                Ok(None) => break,
+                Err(error) => {
+                    self.broken_off(&mut delivery, &error);
+                    return Ok(());
+                }
+            };
+            let dataset = input.dataset().or(delivery.dataset).unwrap_or(Dataset::App);
+            let parsed = without_committed(parsed, first, delivery.skip_records);
+            self.walk(&delivery, parsed, dataset, input.parser_id(), &mut equal);
+            self.pending.advance(&delivery, input.totals().lines_in);
+            if self.store.hot_bytes() + self.pending.reject_bytes() > self.options.hot_bytes_max {
+                self.commit(&self.closing())?;
+            }
+        }
+        self.at_the_door(&mut delivery);
+        self.pending.finish(&delivery, input.totals().lines_in);
+        Ok(())
+    }
+
+    /// One parsed batch through the stages.
+    fn walk(
+        &mut self,
+        delivery: &Delivery,
+        parsed: ParsedBatch,
+        dataset: Dataset,
+        parser: &'static str,
+        equal: &mut EqualRecords,
+    ) {
+        let now = self.clock.now();
+        self.pending.count(delivery, dataset, parsed.counts);
+        self.pending.reject(delivery, parser, now, parsed.rejects);
+        let Some(records) = parsed.records else { return };
+        let started = Instant::now();
+        let arrived =
+            Arrived { tenant: &delivery.tenant, dataset, ingested_at: now, ordinals: &parsed.ordinals };
+        let mut batch = self.normaliser.normalise(&records, &arrived, equal);
+        self.detection.observe(&batch);
+        batch.compact();
+        self.observer.normalised(batch.rows(), started.elapsed());
+        self.store.append_hot(batch);
+    }
+
+    /// What the door refused or knew already is counted with the end of its delivery, once.
+    fn at_the_door(&mut self, delivery: &mut Delivery) {
+        let dataset = delivery.dataset.unwrap_or(Dataset::App);
+        self.pending.count(delivery, dataset, delivery.door_counts());
+        let refused = std::mem::take(&mut delivery.refused);
+        self.pending.reject(delivery, "door", self.clock.now(), refused);
+    }
+
+    /// A body that ended in an I/O error: what was read stays, and the source delivers the rest
+    /// again from there. What can never be read counts one in, one rejected.
+    fn broken_off(&mut self, delivery: &mut Delivery, error: &std::io::Error) {
+        use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
+        if !matches!(error.kind(), NotFound | PermissionDenied | InvalidData) {
+            self.observer.problem(&SourceProblem::broken_off(&delivery.source, &delivery.origin, error));
+            self.pending.leave();
+            return;
+        }
+        let reject = Reject {
+            ordinal: self.pending.records_done(),
+            reason: Reason::Unreadable,
+            detail: error.to_string(),
+            bytes: Vec::new(),
+        };
+        let counts = Counts { lines_in: 1, rejected: 1, ..Counts::default() };
+        self.pending.count(delivery, Dataset::App, counts);
+        self.pending.reject(delivery, "none", self.clock.now(), vec![reject]);
+        self.at_the_door(delivery);
+        self.pending.finish(delivery, self.pending.records_done());
+    }
+
+    /// Up to where windows may be judged now.
+    fn closing(&self) -> Closing {
+        if !self.reading.is_empty() {
+            return Closing::at(self.closed_until.0);
+        }
+        let now = self.clock.now();
+        let until = if self.poll_ended { now } else { now.saturating_sub(PUSHED_LATENESS_US) };
+        Closing::at(until.max(self.closed_until).0)
+    }
+
+    /// Segment cut: findings and incidents of what was read, then one transaction for all of it.
+    fn commit(&mut self, closing: &Closing) -> Result<(), DriverError> {
+        let now = self.clock.now();
+        self.last_commit = Instant::now();
+        self.closed_until = Micros(closing.default_us).min(now);
+        let whole = self.reading.is_empty();
+        self.poll_ended &= !whole;
+        let quiet = whole || self.last_told.elapsed() > TELL_AFTER;
+        let reconciled = self.detection.settle(&self.store, closing)?;
+        let mut unit = self.pending.unit();
+        unit.findings.clone_from(&reconciled.changes);
+        tell(&self.store, &reconciled, now, quiet, &self.options, &mut unit)?;
+        if quiet {
+            self.last_told = Instant::now();
+        }
+        if quiet && let Some(every) = self.options.kpi_every {
+            kpi::due(&self.store, every, now, &self.options, &mut unit)?;
+        }
+        if unit.is_empty() && self.store.hot_rows() == 0 {
+            return Ok(());
+        }
+        let incidents = unit.incidents.clone();
+        let report = self.commit_until_it_holds(unit)?;
+        let counts = self.pending.committed();
+        self.end.counts += counts;
+        self.end.commits += 1;
+        self.observer.committed(&report, counts, &reconciled, &incidents);
+        Ok(())
+    }
+
+    fn commit_until_it_holds(&mut self, unit: CommitUnit) -> Result<CommitReport, DriverError> {
+        for wait in COMMIT_RETRY_S {
+            match self.store.commit(unit.clone()) {
+                Ok(report) => return Ok(report),
+                Err(error) => {
+                    let retry_in = Duration::from_secs(wait);
+                    self.observer.commit_failed(&error, retry_in);
+                    std::thread::sleep(retry_in);
+                }
+            }
+        }
+        Ok(self.store.commit(unit)?)
+    }
+}
