@@ -62,7 +62,11 @@ pub struct Refusals {
 impl Detectors {
     /// Longest stretch before a window that its judgement reads, µs.
     pub fn lookback_us(&self) -> i64 {
-        let minutes = self.surge.baseline_minutes.max(self.refusals.baseline_minutes).max(0);
+        let minutes = self
+            .surge
+            .baseline_minutes
+            .max(self.refusals.baseline_minutes)
+            .max(0);
         (minutes + 10).saturating_mul(haetae_event::time::MINUTE_US)
     }
 }

@@ -30,11 +30,17 @@ pub struct FieldRef {
 }
 
 const fn core(column: &'static str) -> FieldRef {
-    FieldRef { column: Cow::Borrowed(column), view: View::Whole }
+    FieldRef {
+        column: Cow::Borrowed(column),
+        view: View::Whole,
+    }
 }
 
 const fn uri(view: View) -> FieldRef {
-    FieldRef { column: Cow::Borrowed("uri"), view }
+    FieldRef {
+        column: Cow::Borrowed("uri"),
+        view,
+    }
 }
 
 /// Names of Sigma's web taxonomy, and what they are here. Order does not matter.
@@ -78,8 +84,24 @@ const FIREWALL: &[(&str, FieldRef)] = &[
 
 /// Columns of Core v1 that rules may name.
 const CORE: [&str; 18] = [
-    "src_ip", "dst_host", "peer_ip", "method", "uri", "status", "ua", "bytes_in", "bytes_out", "blocked",
-    "rule_id", "session_id", "account", "ja4", "request_id", "trace_id", "region", "raw",
+    "src_ip",
+    "dst_host",
+    "peer_ip",
+    "method",
+    "uri",
+    "status",
+    "ua",
+    "bytes_in",
+    "bytes_out",
+    "blocked",
+    "rule_id",
+    "session_id",
+    "account",
+    "ja4",
+    "request_id",
+    "trace_id",
+    "region",
+    "raw",
 ];
 
 /// The column of `dataset` that a rule means by `name`; `None` when it has none.
@@ -104,7 +126,10 @@ pub fn resolve(dataset: Dataset, name: &str) -> Option<FieldRef> {
     dataset.native_fields().iter().find_map(|field| {
         let named = field.column == wanted
             || field.vendor.eq_ignore_ascii_case(wanted)
-            || field.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(wanted));
+            || field
+                .aliases
+                .iter()
+                .any(|alias| alias.eq_ignore_ascii_case(wanted));
         named.then_some(match field.kind {
             NativeType::Core(column) => core(column),
             _ => core(field.column),

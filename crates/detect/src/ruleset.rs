@@ -70,7 +70,13 @@ impl RuleSet {
         for file in rule_files(path)? {
             let name = file.display().to_string();
             if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
-                self.report(&name, None, "sigma-file", "the file is larger than 1 MiB", "split it");
+                self.report(
+                    &name,
+                    None,
+                    "sigma-file",
+                    "the file is larger than 1 MiB",
+                    "split it",
+                );
                 continue;
             }
             let bytes = std::fs::read(&file)?;
@@ -134,7 +140,10 @@ impl RuleSet {
         let shared: Arc<str> = file.into();
         let mut line_from = 0;
         for value in values.iter().filter(|value| !value.is_null()) {
-            let title = value.get("title").and_then(|title| title.as_str()).unwrap_or_default();
+            let title = value
+                .get("title")
+                .and_then(|title| title.as_str())
+                .unwrap_or_default();
             let line = line_of(text, line_from, title);
             line_from = line.unwrap_or(line_from);
             let checked = document::read(value).and_then(|document| match document {
@@ -143,7 +152,11 @@ impl RuleSet {
             });
             match checked {
                 Ok(document) => {
-                    self.loaded.push(Loaded { document: Arc::new(document), file: shared.clone(), line });
+                    self.loaded.push(Loaded {
+                        document: Arc::new(document),
+                        file: shared.clone(),
+                        line,
+                    });
                 }
                 Err(problem) => self.report(file, line, problem.code, &problem.message, problem.hint),
             }
@@ -254,7 +267,10 @@ fn check_fields(rule: &Rule) -> Result<(), ItemProblem> {
     }
     Err(ItemProblem {
         code: "sigma-field",
-        message: format!("no dataset of this log source has the field `{}`", missing.unwrap_or_default()),
+        message: format!(
+            "no dataset of this log source has the field `{}`",
+            missing.unwrap_or_default()
+        ),
         hint: "",
     })
 }
@@ -266,7 +282,9 @@ pub fn named(document: &Document, reference: &str) -> bool {
 }
 
 fn broken_reference(loaded: &Loaded, all: &[Loaded]) -> Option<(&'static str, String)> {
-    let Document::Correlation(_, correlation) = loaded.document.as_ref() else { return None };
+    let Document::Correlation(_, correlation) = loaded.document.as_ref() else {
+        return None;
+    };
     for reference in &correlation.rules {
         match all.iter().find(|other| named(&other.document, reference)) {
             None => {

@@ -32,11 +32,18 @@ pub fn attack_text(text: &str) -> Cow<'_, str> {
     let mut current = head.to_owned();
     for round in 0..ROUNDS_MAX {
         // `+` means a space only in the form encoding itself, which is the outermost layer.
-        let next = entities(&percent(&current, round == 0)).into_owned();
-        if next == current {
+        let next = match percent(&current, round == 0) {
+            Cow::Borrowed(same) => entities(same).into_owned(),
+            Cow::Owned(next) => match entities(&next) {
+                Cow::Borrowed(_) => next,
+                Cow::Owned(next) => next,
+            },
+        };
+        let done = next == current || !next.bytes().any(|b| matches!(b, b'%' | b'&'));
+        current = next;
+        if done {
             break;
         }
-        current = next;
     }
     current.push_str(tail);
     Cow::Owned(current)

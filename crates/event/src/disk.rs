@@ -61,26 +61,25 @@ pub trait Disk: Send + Sync {
 
 pub type SharedDisk = Arc<dyn Disk>;
 
-/// Creates `path` below `root` and makes every name on the way durable, `root`'s own included.
-/// Folders that exist already are synced too: whoever made them may have died before syncing.
+/// Creates `path`, which is `root` or below it, and makes every name on the way durable: those
+/// from `root` (its own included) down to `path` always, because whoever made them may have died
+/// before syncing; those above `root` where they are created here.
 ///
 /// # Errors
 /// The disk's own.
 pub fn create_dirs_synced(disk: &dyn Disk, root: &Path, path: &Path) -> io::Result<()> {
+    let missing = path.ancestors().take_while(|p| !disk.exists(p)).last();
     disk.create_dir_all(path)?;
-    let mut folder = path;
-    loop {
+    let highest = missing.filter(|p| root.starts_with(p)).unwrap_or(root);
+    for folder in path.ancestors() {
         match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => disk.sync_dir(parent)?,
             Some(_) => disk.sync_dir(Path::new("."))?,
             None => return Ok(()),
         }
-        if folder == root {
+        if folder == highest {
             return Ok(());
         }
-        match folder.parent() {
-            Some(parent) => folder = parent,
-            None => return Ok(()),
-        }
     }
+    Ok(())
 }

@@ -113,8 +113,10 @@ pub fn parse_address(text: &str) -> Option<IpAddr> {
     let inner = match text.strip_prefix('[') {
         Some(rest) => {
             let (inner, after) = rest.split_once(']')?;
-            let port = after.strip_prefix(':').unwrap_or("0");
-            if !after.is_empty() && port.parse::<u16>().is_err() {
+            let port = after
+                .strip_prefix(':')
+                .is_some_and(|port| port.parse::<u16>().is_ok());
+            if !after.is_empty() && !port {
                 return None;
             }
             inner

@@ -51,12 +51,15 @@ impl FromStr for State {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [State::Open, State::Contained, State::Resolved, State::FalsePositive]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| {
-                format!("states are open, contained, resolved, false_positive; got {text:?}")
-            })
+        [
+            State::Open,
+            State::Contained,
+            State::Resolved,
+            State::FalsePositive,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| format!("states are open, contained, resolved, false_positive; got {text:?}"))
     }
 }
 
@@ -234,7 +237,10 @@ impl Incident {
     }
 
     pub(crate) fn window(&self) -> TimeWindow {
-        TimeWindow { start: self.impact.first_seen, end: self.impact.last_seen }
+        TimeWindow {
+            start: self.impact.first_seen,
+            end: self.impact.last_seen,
+        }
     }
 
     pub(crate) fn holds(&self, finding_id: &str) -> bool {
@@ -242,7 +248,11 @@ impl Incident {
     }
 
     pub(crate) fn write(&mut self, at: Micros, kind: &str, text: String) {
-        self.timeline.push(TimelineEntry { at, kind: kind.to_owned(), text });
+        self.timeline.push(TimelineEntry {
+            at,
+            kind: kind.to_owned(),
+            text,
+        });
         if self.timeline.len() > TIMELINE_MAX {
             self.timeline.remove(TIMELINE_HEAD);
             self.timeline_left_out += 1;
@@ -251,10 +261,17 @@ impl Incident {
 
     /// Brings level, title, impact and playbook in line with the findings.
     pub(crate) fn settle(&mut self, language: Language) {
-        self.findings.sort_by(|a, b| (a.window.start, &a.id).cmp(&(b.window.start, &b.id)));
+        self.findings
+            .sort_by(|a, b| (a.window.start, &a.id).cmp(&(b.window.start, &b.id)));
         while self.findings.len() > FINDINGS_MAX {
             let least = (0..self.findings.len())
-                .min_by_key(|&i| (!self.findings[i].withdrawn, self.findings[i].level, self.findings[i].count))
+                .min_by_key(|&i| {
+                    (
+                        !self.findings[i].withdrawn,
+                        self.findings[i].level,
+                        self.findings[i].count,
+                    )
+                })
                 .expect("longer than the cap");
             self.findings.remove(least);
             self.findings_left_out += 1;
@@ -313,7 +330,12 @@ impl FindingRef {
             count: finding.count,
             attack: finding.attack.iter().take(8).cloned().collect(),
             bytes,
-            evidence: finding.evidence.iter().take(EVIDENCE_KEPT).map(shortened).collect(),
+            evidence: finding
+                .evidence
+                .iter()
+                .take(EVIDENCE_KEPT)
+                .map(shortened)
+                .collect(),
             withdrawn: false,
         }
     }
@@ -338,11 +360,20 @@ fn playbook(families: &[Family], language: Language) -> Vec<PlaybookStage> {
         }
         steps
     };
-    let stage = |stage: &str, steps| PlaybookStage { stage: stage.to_owned(), steps };
+    let stage = |stage: &str, steps| PlaybookStage {
+        stage: stage.to_owned(),
+        steps,
+    };
     vec![
         stage("detect", gather(|words| words.actions)),
         stage("contain", gather(|words| words.contain)),
         stage("eradicate_recover", gather(|words| words.recover)),
-        stage("review", text::review(language).iter().map(|step| (*step).to_owned()).collect()),
+        stage(
+            "review",
+            text::review(language)
+                .iter()
+                .map(|step| (*step).to_owned())
+                .collect(),
+        ),
     ]
 }

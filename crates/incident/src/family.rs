@@ -35,35 +35,113 @@ const WORDS: &[(Family, &[&str])] = &[
     (
         Family::CommandInjection,
         &[
-            "command-inj", "code-inj", "cmdi", "rce", "command-exec", "code-exec", "remote-code", "shell", "jndi",
-            "log4", "ssti", "template-inj",
+            "command-inj",
+            "code-inj",
+            "cmdi",
+            "rce",
+            "command-exec",
+            "code-exec",
+            "remote-code",
+            "shell",
+            "jndi",
+            "log4",
+            "ssti",
+            "template-inj",
         ],
     ),
     (Family::Injection, &["injection"]),
-    (Family::Login, &["login", "log-in", "brute", "stuffing", "credential", "password-spray"]),
-    (Family::Exfiltration, &["exfil", "data-transfer", "outbound-bytes", "egress"]),
+    (
+        Family::Login,
+        &[
+            "login",
+            "log-in",
+            "brute",
+            "stuffing",
+            "credential",
+            "password-spray",
+        ],
+    ),
+    (
+        Family::Exfiltration,
+        &["exfil", "data-transfer", "outbound-bytes", "egress"],
+    ),
     (
         Family::PortScan,
-        &["port-scan", "portscan", "port-sweep", "portsweep", "host-sweep", "address-scan", "address-sweep"],
+        &[
+            "port-scan",
+            "portscan",
+            "port-sweep",
+            "portsweep",
+            "host-sweep",
+            "address-scan",
+            "address-sweep",
+        ],
     ),
     (Family::ForeignTechnology, &["foreign", "tech-probe", "technolog"]),
     (
         Family::SensitivePath,
-        &["sensitive", "leaked-file", "never-be-public", "dotenv", "dotfile", "backup-file", "config-file", "git-expos"],
+        &[
+            "sensitive",
+            "leaked-file",
+            "never-be-public",
+            "dotenv",
+            "dotfile",
+            "backup-file",
+            "config-file",
+            "git-expos",
+        ],
     ),
     (
         Family::ScannerAgent,
-        &["scanner", "scan-tool", "attack-tool", "hacking-tool", "bad-user-agent", "ua-scan"],
+        &[
+            "scanner",
+            "scan-tool",
+            "attack-tool",
+            "hacking-tool",
+            "bad-user-agent",
+            "ua-scan",
+        ],
     ),
-    (Family::ErrorRate, &["error-rate", "error-ratio", "5xx", "server-error"]),
+    (
+        Family::ErrorRate,
+        &["error-rate", "error-ratio", "5xx", "server-error"],
+    ),
     (Family::Surge, &["surge", "baseline", "spike", "traffic-rise"]),
     (Family::Probing, &["probing", "path-scan"]),
-    (Family::Refusals, &["refus", "reject", "denied", "blocked", "forbidden"]),
-    (Family::Flood, &["flood", "rate", "request-rate", "ddos", "dos-", "burst", "volume", "many-requests", "edos"]),
-    (Family::Probing, &["probe", "not-found", "404", "scan", "enumerat", "discovery"]),
+    (
+        Family::Refusals,
+        &["refus", "reject", "denied", "blocked", "forbidden"],
+    ),
+    (
+        Family::Flood,
+        &[
+            "flood",
+            "rate",
+            "request-rate",
+            "ddos",
+            "dos-",
+            "burst",
+            "volume",
+            "many-requests",
+            "edos",
+        ],
+    ),
+    (
+        Family::Probing,
+        &["probe", "not-found", "404", "scan", "enumerat", "discovery"],
+    ),
     (
         Family::Crawler,
-        &["crawler", "declared-bot", "search-bot", "link-preview", "health-check", "robot", "macro", "bot"],
+        &[
+            "crawler",
+            "declared-bot",
+            "search-bot",
+            "link-preview",
+            "health-check",
+            "robot",
+            "macro",
+            "bot",
+        ],
     ),
 ];
 
@@ -115,7 +193,8 @@ fn by_words(text: &str) -> Option<Family> {
         }))
         .collect();
     let has = |word: &str| {
-        text.match_indices(word).any(|(at, _)| text.as_bytes()[at - 1] == b'-')
+        text.match_indices(word)
+            .any(|(at, _)| text.as_bytes()[at - 1] == b'-')
     };
     WORDS
         .iter()
@@ -146,25 +225,61 @@ mod tests {
             ("sqli_many", "", Family::SqlInjection),
             ("x1", "Query that looks like SQL injection", Family::SqlInjection),
             ("xss", "", Family::CrossSiteScripting),
-            ("x", "Path traversal or local file inclusion", Family::PathTraversal),
-            ("x", "Command, template or code injection", Family::CommandInjection),
-            ("injection_mixed", "Injection attempts of any kind", Family::Injection),
+            (
+                "x",
+                "Path traversal or local file inclusion",
+                Family::PathTraversal,
+            ),
+            (
+                "x",
+                "Command, template or code injection",
+                Family::CommandInjection,
+            ),
+            (
+                "injection_mixed",
+                "Injection attempts of any kind",
+                Family::Injection,
+            ),
             ("x", "Probing: many different paths refused", Family::Probing),
-            ("web_probing_many", "Path scan: very many different paths refused", Family::Probing),
-            ("x", "Search for technologies the site does not have", Family::ForeignTechnology),
-            ("x", "Hunt for leaked files: several different ones asked for", Family::SensitivePath),
+            (
+                "web_probing_many",
+                "Path scan: very many different paths refused",
+                Family::Probing,
+            ),
+            (
+                "x",
+                "Search for technologies the site does not have",
+                Family::ForeignTechnology,
+            ),
+            (
+                "x",
+                "Hunt for leaked files: several different ones asked for",
+                Family::SensitivePath,
+            ),
             ("x", "Hammering on a log-in or administration path", Family::Login),
             ("x", "Security scanner by its user agent", Family::ScannerAgent),
             ("request_rate_all", "", Family::Flood),
-            ("x", "Flood: 100 page or API requests a minute from one client", Family::Flood),
+            (
+                "x",
+                "Flood: 100 page or API requests a minute from one client",
+                Family::Flood,
+            ),
             ("error_rate", "", Family::ErrorRate),
             ("surge", "", Family::Surge),
             ("port_scan", "", Family::PortScan),
             ("x", "Port scan: many ports refused", Family::PortScan),
             ("x", "Address scan: many hosts refused", Family::PortScan),
-            ("refusal_rate", "Many refused flows from one source", Family::Refusals),
+            (
+                "refusal_rate",
+                "Many refused flows from one source",
+                Family::Refusals,
+            ),
             ("declared_crawler", "", Family::Crawler),
-            ("491c3484-404d-4044-bcbd-c7f3795a3024", "Something else", Family::Generic),
+            (
+                "491c3484-404d-4044-bcbd-c7f3795a3024",
+                "Something else",
+                Family::Generic,
+            ),
             ("source-thing", "Something else", Family::Generic),
         ] {
             assert_eq!(Family::named(rule, title, &[]), expected, "{rule} {title}");

@@ -61,7 +61,11 @@ pub fn local_span(start: Micros, end: Micros, tz: &TimeZone) -> String {
     if start.0 / SECOND_US == end.0 / SECOND_US {
         return local_time(start, tz);
     }
-    let till = if from.date() == to.date() { "%H:%M:%S %:z" } else { "%Y-%m-%d %H:%M:%S %:z" };
+    let till = if from.date() == to.date() {
+        "%H:%M:%S %:z"
+    } else {
+        "%Y-%m-%d %H:%M:%S %:z"
+    };
     let from = if from.offset() == to.offset() {
         from.strftime("%Y-%m-%d %H:%M:%S").to_string()
     } else {
@@ -100,7 +104,11 @@ pub fn length(us: i64, language: Language) -> String {
 pub fn cut(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => text
+            .chars()
+            .take(chars_max.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
     }
 }
 
@@ -127,7 +135,10 @@ mod tests {
         let start = Micros::parse_rfc3339("2026-03-01T14:59:00Z").expect("valid");
         assert_eq!(local_time(start, &tz), "2026-03-01 23:59:00 +09:00");
         let end = start.saturating_add(30 * SECOND_US);
-        assert_eq!(local_span(start, end, &tz), "2026-03-01 23:59:00 ~ 23:59:30 +09:00");
+        assert_eq!(
+            local_span(start, end, &tz),
+            "2026-03-01 23:59:00 ~ 23:59:30 +09:00"
+        );
         let end = start.saturating_add(120 * SECOND_US);
         assert_eq!(
             local_span(start, end, &tz),

@@ -1,6 +1,6 @@
 //! Findings into incidents: a pure function, so that a replay folds the same way.
 
-use crate::document::{FindingRef, Incident, Impact, State, Told};
+use crate::document::{FindingRef, Impact, Incident, State, Told};
 use crate::figures::grouped;
 use crate::message::{Language, Outgoing};
 use crate::tell;
@@ -97,7 +97,11 @@ pub fn fold(input: &FoldInput<'_>, options: &FoldOptions) -> Folded {
         groups.entry(key).or_default().withdrawn.push(finding);
     }
     let mut touched = Vec::new();
-    for incident in input.incidents.iter().filter_map(|row| Incident::from_row(row).ok()) {
+    for incident in input
+        .incidents
+        .iter()
+        .filter_map(|row| Incident::from_row(row).ok())
+    {
         let key = (incident.tenant_id.clone(), incident.entity.clone());
         let names = |id: &String| incident.holds(id);
         let concerned = input.merged.iter().any(|(id, into)| names(id) || names(into));
@@ -139,7 +143,10 @@ impl Group<'_> {
         let mut drafts: Vec<Draft> = self
             .stored
             .into_iter()
-            .map(|incident| Draft { stored: Some(incident.clone()), incident })
+            .map(|incident| Draft {
+                stored: Some(incident.clone()),
+                incident,
+            })
             .collect();
         drafts.sort_by(|a, b| a.incident.id.cmp(&b.incident.id));
         for draft in &mut drafts {
@@ -175,8 +182,10 @@ fn place(drafts: &mut Vec<Draft>, changed: &Changed, now: Micros, options: &Fold
     let finding = &changed.finding;
     let mut after: Option<String> = None;
     // An active holder goes before a closed one.
-    let mut holders: Vec<&mut Draft> =
-        drafts.iter_mut().filter(|draft| draft.incident.holds(&finding.id)).collect();
+    let mut holders: Vec<&mut Draft> = drafts
+        .iter_mut()
+        .filter(|draft| draft.incident.holds(&finding.id))
+        .collect();
     holders.sort_by_key(|draft| !draft.incident.state.is_active());
     if let Some(draft) = holders.into_iter().next() {
         let incident = &draft.incident;
@@ -205,10 +214,17 @@ fn place(drafts: &mut Vec<Draft>, changed: &Changed, now: Micros, options: &Fold
 /// Makes one incident of those that touch. A stored one keeps its identity before a new one,
 /// the earlier before the later.
 fn joined(drafts: Vec<Draft>, now: Micros, options: &FoldOptions) -> Vec<Draft> {
-    let (mut active, mut rest): (Vec<Draft>, Vec<Draft>) =
-        drafts.into_iter().partition(|draft| draft.incident.state.is_active());
+    let (mut active, mut rest): (Vec<Draft>, Vec<Draft>) = drafts
+        .into_iter()
+        .partition(|draft| draft.incident.state.is_active());
     active.sort_by(|a, b| {
-        let key = |d: &Draft| (d.incident.impact.first_seen, d.stored.is_none(), d.incident.id.clone());
+        let key = |d: &Draft| {
+            (
+                d.incident.impact.first_seen,
+                d.stored.is_none(),
+                d.incident.id.clone(),
+            )
+        };
         key(a).cmp(&key(b))
     });
     let mut kept: Vec<Draft> = Vec::with_capacity(active.len());
@@ -218,7 +234,11 @@ fn joined(drafts: Vec<Draft>, now: Micros, options: &FoldOptions) -> Vec<Draft> 
             continue;
         };
         let window = next.incident.window();
-        if !current.incident.window().touches(&window, options.quiet_period_us) {
+        if !current
+            .incident
+            .window()
+            .touches(&window, options.quiet_period_us)
+        {
             kept.push(next);
             continue;
         }
@@ -237,8 +257,11 @@ fn joined(drafts: Vec<Draft>, now: Micros, options: &FoldOptions) -> Vec<Draft> 
 
 impl Draft {
     fn new(finding: &Finding, after: Option<&str>, now: Micros, options: &FoldOptions) -> Draft {
-        let parts: [&[u8]; 3] =
-            [b"incident-v1", finding.id.as_bytes(), after.unwrap_or("").as_bytes()];
+        let parts: [&[u8]; 3] = [
+            b"incident-v1",
+            finding.id.as_bytes(),
+            after.unwrap_or("").as_bytes(),
+        ];
         let mut incident = Incident {
             id: format!("inc-{}", hex(&digest(&parts)[..8])),
             tenant_id: finding.tenant_id.clone(),
@@ -259,13 +282,20 @@ impl Draft {
             told: None,
         };
         incident.write(now, "finding", story(finding, options.language));
-        Draft { incident, stored: None }
+        Draft {
+            incident,
+            stored: None,
+        }
     }
 
     /// A finding it holds has changed.
     fn update(&mut self, finding: &Finding, now: Micros, options: &FoldOptions) {
         let fresh = FindingRef::of(finding);
-        let held = self.incident.findings.iter_mut().find(|held| held.id == finding.id);
+        let held = self
+            .incident
+            .findings
+            .iter_mut()
+            .find(|held| held.id == finding.id);
         let held = held.expect("the caller looked");
         if *held == fresh {
             return;
@@ -273,7 +303,8 @@ impl Draft {
         let risen = fresh.level > held.level || held.withdrawn;
         *held = fresh;
         if risen {
-            self.incident.write(now, "finding", story(finding, options.language));
+            self.incident
+                .write(now, "finding", story(finding, options.language));
         }
     }
 
@@ -289,7 +320,10 @@ impl Draft {
             match merged.iter().find(|(id, _)| *id == finding.id) {
                 Some((_, into)) if holds(into) => {}
                 Some((_, into)) => {
-                    let renamed = FindingRef { id: into.clone(), ..finding.clone() };
+                    let renamed = FindingRef {
+                        id: into.clone(),
+                        ..finding.clone()
+                    };
                     if !kept.iter().any(|f| f.id == renamed.id) {
                         kept.push(renamed);
                     }
@@ -301,7 +335,12 @@ impl Draft {
     }
 
     fn withdraw(&mut self, finding: &Finding, now: Micros, language: Language) {
-        let Some(held) = self.incident.findings.iter_mut().find(|held| held.id == finding.id) else {
+        let Some(held) = self
+            .incident
+            .findings
+            .iter_mut()
+            .find(|held| held.id == finding.id)
+        else {
             return;
         };
         if std::mem::replace(&mut held.withdrawn, true) {
@@ -317,7 +356,10 @@ impl Draft {
 
     /// Derived fields, for new drafts and for those whose findings changed.
     fn settle(&mut self, language: Language) {
-        let same = self.stored.as_ref().is_some_and(|was| was.findings == self.incident.findings);
+        let same = self
+            .stored
+            .as_ref()
+            .is_some_and(|was| was.findings == self.incident.findings);
         if !same {
             self.incident.settle(language);
         }
@@ -388,6 +430,9 @@ fn story(finding: &Finding, language: Language) -> String {
     let n = grouped(finding.count);
     match language {
         Language::Ko => format!("[{}] {title} ({n}건, {})", finding.level, finding.window.start),
-        Language::En => format!("[{}] {title} (count {n}, {})", finding.level, finding.window.start),
+        Language::En => format!(
+            "[{}] {title} (count {n}, {})",
+            finding.level, finding.window.start
+        ),
     }
 }

@@ -68,8 +68,7 @@ pub struct Outgoing {
 impl Outgoing {
     /// One row for each channel, with ids `<id>:<channel>`.
     pub fn rows(&self, channels: &[String], created_at: Micros) -> Vec<OutboxRow> {
-        let payload =
-            serde_json::to_string(&self.message).expect("strings and enums always serialise");
+        let payload = serde_json::to_string(&self.message).expect("strings and enums always serialise");
         channels
             .iter()
             .map(|channel| OutboxRow {

@@ -32,7 +32,9 @@ pub(crate) fn messages(drafts: &mut [Draft], now: Micros, options: &FoldOptions)
     let mut fresh = Vec::new();
     drafts.sort_by(|a, b| rank(&a.incident).cmp(&rank(&b.incident)));
     for (at, draft) in drafts.iter().enumerate() {
-        let Some(say) = due(draft, now, options) else { continue };
+        let Some(say) = due(draft, now, options) else {
+            continue;
+        };
         let late = draft.incident.impact.last_seen < now.saturating_sub(options.backfill_after_us);
         match (late, say) {
             (true, Say::Opening) => old.push((at, say)),
@@ -59,7 +61,11 @@ pub(crate) fn messages(drafts: &mut [Draft], now: Micros, options: &FoldOptions)
 
 /// Most severe first; the rest makes the order total.
 fn rank(incident: &Incident) -> (std::cmp::Reverse<Level>, Micros, &str) {
-    (std::cmp::Reverse(incident.level), incident.impact.first_seen, &incident.id)
+    (
+        std::cmp::Reverse(incident.level),
+        incident.impact.first_seen,
+        &incident.id,
+    )
 }
 
 fn due(draft: &Draft, now: Micros, options: &FoldOptions) -> Option<Say> {
@@ -72,7 +78,9 @@ fn due(draft: &Draft, now: Micros, options: &FoldOptions) -> Option<Say> {
     if !incident.state.is_active() || incident.level < options.min_level {
         return None;
     }
-    let Some(told) = &incident.told else { return Some(Say::Opening) };
+    let Some(told) = &incident.told else {
+        return Some(Say::Opening);
+    };
     let fresh = incident.impact.last_seen >= now.saturating_sub(options.backfill_after_us);
     if told.by == ToldBy::Backfill && fresh {
         return Some(Say::Opening);
@@ -80,7 +88,9 @@ fn due(draft: &Draft, now: Micros, options: &FoldOptions) -> Option<Say> {
     if incident.level > told.level {
         return Some(Say::Rise);
     }
-    let wait = options.update_interval_us.saturating_mul(1 << told.sequence.min(BACK_OFF_MAX));
+    let wait = options
+        .update_interval_us
+        .saturating_mul(1 << told.sequence.min(BACK_OFF_MAX));
     let more = incident.impact.requests > told.requests || rules(incident) > told.rules;
     let rested = now.0.saturating_sub(told.at.0) >= wait;
     (told.by == ToldBy::Page && incident.state == State::Open && more && rested).then_some(Say::More)
@@ -112,8 +122,10 @@ fn mark(drafts: &mut [Draft], said: &[(usize, Say)], by: ToldBy, now: Micros, la
 
 /// Distinct rules of the standing findings.
 fn rules(incident: &Incident) -> usize {
-    let rules: std::collections::BTreeSet<&str> =
-        incident.standing().map(|finding| finding.rule_id.as_str()).collect();
+    let rules: std::collections::BTreeSet<&str> = incident
+        .standing()
+        .map(|finding| finding.rule_id.as_str())
+        .collect();
     rules.len()
 }
 
@@ -158,7 +170,10 @@ fn one(incident: &Incident, say: Say, options: &FoldOptions) -> Outgoing {
         language,
         demo: options.demo,
     };
-    Outgoing { id: format!("{}:{name}", incident.id), message }
+    Outgoing {
+        id: format!("{}:{name}", incident.id),
+        message,
+    }
 }
 
 /// What happened, by family, and the likely cause of the foremost.
@@ -175,13 +190,25 @@ fn summary(
                 .standing()
                 .filter(move |f| crate::Family::named(&f.rule_id, &f.title, &f.attack) == family)
         };
-        let Some(first) = of_family().max_by_key(|f| (f.level, f.count)) else { continue };
+        let Some(first) = of_family().max_by_key(|f| (f.level, f.count)) else {
+            continue;
+        };
         let count = of_family()
             .filter(|f| f.rule_id == first.rule_id)
             .fold(0u64, |sum, f| sum.saturating_add(f.count));
-        lines.push(text::what(family, language, &incident.entity, count, &first.title));
+        lines.push(text::what(
+            family,
+            language,
+            &incident.entity,
+            count,
+            &first.title,
+        ));
     }
-    lines.push(format!("{}: {}", language.pick("추정 원인", "Likely cause"), words.cause));
+    lines.push(format!(
+        "{}: {}",
+        language.pick("추정 원인", "Likely cause"),
+        words.cause
+    ));
     lines.join("\n")
 }
 
@@ -230,15 +257,22 @@ fn fields(incident: &Incident, options: &FoldOptions) -> Vec<(String, String)> {
     titles.sort_unstable();
     titles.dedup();
     let more = titles.len().saturating_sub(RULES_SHOWN_MAX);
-    let mut shown = titles.iter().take(RULES_SHOWN_MAX).map(|t| cut(t, 100)).collect::<Vec<_>>().join("; ");
+    let mut shown = titles
+        .iter()
+        .take(RULES_SHOWN_MAX)
+        .map(|t| cut(t, 100))
+        .collect::<Vec<_>>()
+        .join("; ");
     if more > 0 {
         shown.push_str(&format!(" +{more}"));
     }
     if !shown.is_empty() {
         push("탐지 규칙", "Rules", shown);
     }
-    let mut attack: Vec<&str> =
-        incident.standing().flat_map(|f| f.attack.iter().map(String::as_str)).collect();
+    let mut attack: Vec<&str> = incident
+        .standing()
+        .flat_map(|f| f.attack.iter().map(String::as_str))
+        .collect();
     attack.sort_unstable();
     attack.dedup();
     if !attack.is_empty() {
@@ -277,18 +311,20 @@ fn reason(why: Digest, options: &FoldOptions) -> String {
     }
 }
 
-fn digest_of(
-    drafts: &[Draft],
-    said: &[(usize, Say)],
-    why: Digest,
-    options: &FoldOptions,
-) -> Outgoing {
+fn digest_of(drafts: &[Draft], said: &[(usize, Say)], why: Digest, options: &FoldOptions) -> Outgoing {
     let language = options.language;
     let incidents: Vec<&Incident> = said.iter().map(|&(at, _)| &drafts[at].incident).collect();
     // The same incidents at the same stage make the same id.
     let mut parts: Vec<String> = incidents
         .iter()
-        .map(|i| format!("{}/{}/{}", i.id, i.level, i.told.as_ref().map_or(0, |t| t.sequence + 1)))
+        .map(|i| {
+            format!(
+                "{}/{}/{}",
+                i.id,
+                i.level,
+                i.told.as_ref().map_or(0, |t| t.sequence + 1)
+            )
+        })
         .collect();
     parts.sort();
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
@@ -298,14 +334,19 @@ fn digest_of(
             format!("지난 로그에서 찾은 사건 {n}건"),
             format!("{n} incident(s) found in older logs"),
         ),
-        Digest::Burst => (format!("동시에 일어난 사건 {n}건"), format!("{n} incidents at once")),
+        Digest::Burst => (
+            format!("동시에 일어난 사건 {n}건"),
+            format!("{n} incidents at once"),
+        ),
     };
     let mut summary = reason(why, options);
     if n > DIGEST_LINES_MAX {
         let rest = n - DIGEST_LINES_MAX;
         summary.push('\n');
         summary.push_str(&match language {
-            Language::Ko => format!("아래 {DIGEST_LINES_MAX}건 외 {rest}건은 `haetae incident list`로 볼 수 있습니다."),
+            Language::Ko => {
+                format!("아래 {DIGEST_LINES_MAX}건 외 {rest}건은 `haetae incident list`로 볼 수 있습니다.")
+            }
             Language::En => format!("{rest} more than shown here: see `haetae incident list`."),
         });
     }
@@ -317,8 +358,7 @@ fn digest_of(
         };
         format!("[{}] {} · {count} · {span} · {}", i.level, i.title, i.id)
     };
-    let families: Vec<crate::Family> =
-        incidents.first().map(|i| i.families()).unwrap_or_default();
+    let families: Vec<crate::Family> = incidents.first().map(|i| i.families()).unwrap_or_default();
     let message = Message {
         kind: "digest".to_owned(),
         incident_id: None,
@@ -334,5 +374,8 @@ fn digest_of(
         language,
         demo: options.demo,
     };
-    Outgoing { id: format!("digest-{}", hex(&digest(&parts)[..8])), message }
+    Outgoing {
+        id: format!("digest-{}", hex(&digest(&parts)[..8])),
+        message,
+    }
 }

@@ -15,7 +15,7 @@
 //! libdeflate loses its lead to page faults as soon as its buffer is new, and cannot stream, so
 //! there is one path for every size. zlib-rs needs `flate2`'s `runtime_detection`: without it the
 //! checksum alone costs a quarter of the time (0.39 s). Unpacking through [`Decoder`] takes
-//! 0.30 s, unpacking and parsing sixteen columns 0.57 s (about 1 ns a byte for parsing):
+//! 0.29 s, unpacking and parsing sixteen columns 0.53 s (0.9 ns a byte for parsing):
 //! `cargo run --release -p haetae-parse --example parse_speed`.
 
 use crate::options::Limits;

@@ -50,6 +50,9 @@ impl Pending {
     }
 
     pub fn count(&mut self, delivery: &Delivery, dataset: Dataset, counts: Counts) {
+        if counts.is_zero() {
+            return;
+        }
         debug_assert!(counts.balanced(), "the conservation law holds for every batch: {counts:?}");
         let key = (delivery.source.clone(), delivery.tenant.clone(), dataset);
         *self.counts.entry(key).or_default() += counts;

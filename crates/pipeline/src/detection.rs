@@ -6,14 +6,16 @@
 //! the stored findings are a function of the stored events.
 
 use haetae_detect::{Closing, Engine, Evaluation};
+use crate::warm::warm_from;
 use haetae_event::commit::FindingChange;
+use haetae_event::time::HOUR_US;
 use haetae_event::{Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
 use haetae_store::{ScanRequest, Store, StoreError};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-/// Widest stretch one recomputation reads at once.
-const RECOMPUTE_SPAN_MAX_US: i64 = 26 * haetae_event::time::HOUR_US;
+/// Widest stretch one recomputation, or the start, reads back.
+const READ_SPAN_MAX_US: i64 = 26 * HOUR_US;
 
 /// A finding that changed, with what was stored before.
 #[derive(Clone, Debug)]
@@ -55,11 +57,13 @@ impl Detection {
         }
     }
 
-    /// Feeds the engine what is stored since `from`, so that open windows are open again.
+    /// Feeds an empty engine what is stored of the recent past, so that open windows are open
+    /// again and running episodes are known from their beginning. Gives the rows read.
     ///
     /// # Errors
     /// The store's.
-    pub fn warm(&mut self, store: &Store, from: Micros) -> Result<u64, StoreError> {
+    pub fn warm(&mut self, store: &Store) -> Result<u64, StoreError> {
+        let Some(from) = warm_from(store, self.engine.lookback_us())? else { return Ok(0) };
         let rows = feed(&mut self.engine, store, None, from, Micros::MAX)?;
         self.engine.starts_at(from.0);
         Ok(rows)
@@ -72,15 +76,24 @@ impl Detection {
     pub fn settle(&mut self, store: &Store, closing: &Closing) -> Result<Reconciled, StoreError> {
         let mut reconciled = Reconciled::default();
         let mut claimed = HashSet::new();
-        for (tenant, ranges) in self.late.clone() {
+        if self.late.is_empty() {
+            let evaluation = self.engine.evaluate(closing);
+            reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+            return Ok(reconciled);
+        }
+        for (tenant, ranges) in &self.late {
             for range in ranges {
-                let evaluation = self.recompute(store, &tenant, range)?;
+                let evaluation = self.recompute(store, tenant, *range)?;
                 reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             }
         }
-        self.late.clear();
-        let evaluation = self.engine.evaluate(closing);
+        // From here on the engine must know the late rows too: it starts over with them.
+        self.engine = self.engine.restarted();
+        self.warm(store)?;
+        let mut evaluation = self.engine.evaluate(closing);
+        evaluation.episodes.retain(|episode| !told_already(episode, &reconciled));
         reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+        self.late.clear();
         Ok(reconciled)
     }
 
@@ -100,14 +113,33 @@ impl Detection {
             read.start = read.start.min(finding.window.start.saturating_sub(lookback));
             read.end = read.end.max(finding.window.end.saturating_add(lookback));
         }
-        if read.end.0.saturating_sub(read.start.0) > RECOMPUTE_SPAN_MAX_US {
-            read.start = read.start.max(touched.start.saturating_sub(RECOMPUTE_SPAN_MAX_US / 2));
-            read.end = read.end.min(touched.end.saturating_add(RECOMPUTE_SPAN_MAX_US / 2));
-        }
-        let mut engine = self.engine.fresh();
-        feed(&mut engine, store, Some(tenant), read.start, read.end)?;
-        let mut evaluation = engine.evaluate(&Closing::everything());
-        evaluation.episodes.retain(|episode| episode.window.touches(&touched, 0));
+        let widest = TimeWindow {
+            start: touched.start.saturating_sub(READ_SPAN_MAX_US),
+            end: touched.end.saturating_add(READ_SPAN_MAX_US),
+        };
+        let mut evaluation = loop {
+            read.start = read.start.max(widest.start);
+            read.end = read.end.min(widest.end);
+            let mut engine = self.engine.fresh();
+            feed(&mut engine, store, Some(tenant), read.start, read.end)?;
+            let mut evaluation = engine.evaluate(&Closing::everything());
+            evaluation.episodes.retain(|episode| episode.window.touches(&touched, 0));
+            // An episode that reaches the edge of what was read may go on beyond it.
+            let (mut before, mut after) = (read.start > widest.start, read.end < widest.end);
+            let episodes = &evaluation.episodes;
+            before &= episodes.iter().any(|e| e.window.start <= read.start.saturating_add(lookback.max(e.gap_us)));
+            after &= episodes.iter().any(|e| e.window.end >= read.end.saturating_sub(lookback.max(e.gap_us)));
+            if !before && !after {
+                break evaluation;
+            }
+            let step = lookback.saturating_mul(4).max(HOUR_US);
+            if before {
+                read.start = read.start.saturating_sub(step);
+            }
+            if after {
+                read.end = read.end.saturating_add(step);
+            }
+        };
         for finding in stored.into_iter().filter(|finding| !finding.monotone) {
             let stands = evaluation.episodes.iter().any(|e| same_story(e, &finding));
             if !stands {
@@ -121,6 +153,16 @@ impl Detection {
         }
         Ok(evaluation)
     }
+}
+
+/// Whether a recomputation in the same call has told this episode, at least as far.
+fn told_already(episode: &Episode, reconciled: &Reconciled) -> bool {
+    reconciled.put.iter().any(|changed| {
+        let finding = &changed.finding;
+        same_story(episode, finding)
+            && finding.window.start <= episode.window.start
+            && finding.window.end >= episode.window.end
+    })
 }
 
 fn same_story(episode: &Episode, finding: &Finding) -> bool {
@@ -231,7 +273,7 @@ fn add_range(ranges: &mut Vec<(i64, i64)>, low: i64, high: i64) {
     for &(low, high) in ranges.iter() {
         match merged.last_mut() {
             // Ranges less than an hour apart are read together.
-            Some(last) if low <= last.1.saturating_add(haetae_event::time::HOUR_US) => last.1 = last.1.max(high),
+            Some(last) if low <= last.1.saturating_add(HOUR_US) => last.1 = last.1.max(high),
             _ => merged.push((low, high)),
         }
     }
@@ -244,7 +286,7 @@ mod tests {
 
     #[test]
     fn ranges_close_together_are_one() {
-        let hour = haetae_event::time::HOUR_US;
+        let hour = HOUR_US;
         let mut ranges = Vec::new();
         add_range(&mut ranges, 10 * hour, 11 * hour);
         add_range(&mut ranges, 0, hour);

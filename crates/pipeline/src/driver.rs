@@ -5,7 +5,6 @@ use crate::detection::{Detection, Reconciled};
 use crate::kpi;
 use crate::normalise::{Arrived, EqualRecords, Normaliser};
 use crate::tell::tell;
-use crate::warm::warm_from;
 use haetae_detect::{Closing, Engine};
 use haetae_event::commit::{CommitUnit, IncidentRow};
 use haetae_event::identity::InstallationKey;
@@ -133,11 +132,9 @@ impl Driver {
     /// # Errors
     /// When the store cannot commit after all retries.
     pub fn run(&mut self) -> Result<RunEnd, DriverError> {
-        let from = warm_from(&self.store, self.detection.engine().lookback_us())?;
-        let rows = match from {
-            Some(from) => self.detection.warm(&self.store, from)?,
-            None => 0,
-        };
+        let rows = self.detection.warm(&self.store)?;
+        // The engine must know what it would have told, to notice when late rows undo it.
+        self.commit(&self.closing())?;
         self.observer.warmed(rows);
         loop {
             let wait = self.options.flush_interval.saturating_sub(self.last_commit.elapsed());
@@ -291,7 +288,8 @@ impl Driver {
         if quiet {
             self.last_told = Instant::now();
         }
-        if quiet && let Some(every) = self.options.kpi_every {
+        let finished = !self.options.once || self.running.is_empty();
+        if quiet && finished && let Some(every) = self.options.kpi_every {
             kpi::due(&self.store, every, now, &self.options, &mut unit)?;
         }
         if unit.is_empty() && self.store.hot_rows() == 0 {

@@ -60,7 +60,10 @@ pub fn html(text: &str) -> String {
 pub fn csv(text: &str) -> String {
     let number = !text.is_empty() && text.parse::<f64>().is_ok_and(f64::is_finite);
     let first = text.trim_start_matches([' ', '\u{FEFF}']).chars().next();
-    let formula = matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'));
+    let formula = matches!(
+        first,
+        Some('=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠')
+    );
     let mut out = String::with_capacity(text.len() + 3);
     out.push('"');
     if formula && !number {
@@ -114,14 +117,20 @@ mod tests {
     fn a_terminal_sees_no_control() {
         let shown = terminal(HOSTILE);
         assert!(!shown.chars().any(is_active), "{shown:?}");
-        assert!(shown.starts_with(r"a\x1b]0;pwn\x07\x1b[2J\x0d\x0a\x9b31m\u{202e}gpj"), "{shown}");
+        assert!(
+            shown.starts_with(r"a\x1b]0;pwn\x07\x1b[2J\x0d\x0a\x9b31m\u{202e}gpj"),
+            "{shown}"
+        );
         assert_eq!(terminal("GET /검색?q=해태 — 200"), "GET /검색?q=해태 — 200");
     }
 
     #[test]
     fn html_has_no_tag_and_no_quote() {
         let shown = html(HOSTILE);
-        assert!(!shown.contains(['<', '>', '"', '\'']) && !shown.chars().any(is_active), "{shown}");
+        assert!(
+            !shown.contains(['<', '>', '"', '\'']) && !shown.chars().any(is_active),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -142,7 +151,10 @@ mod tests {
 
     #[test]
     fn slack_sees_no_mention() {
-        assert_eq!(slack("<!channel> & <http://x|y>"), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
+        assert_eq!(
+            slack("<!channel> & <http://x|y>"),
+            "&lt;!channel&gt; &amp; &lt;http://x|y&gt;"
+        );
         assert_eq!(slack_code("a`b`\n<@U1>"), "`ab\\n&lt;@U1&gt;`");
         assert_eq!(slack_code("```"), "`-`");
     }

@@ -8,7 +8,7 @@ use crate::escape::html as esc;
 use crate::report::{Report, Trouble};
 use crate::shown::{self, level_word, source, times, verdict};
 use haetae_event::{Finding, Level};
-use haetae_incident::figures::{grouped, length, local_span, local_time, percent};
+use haetae_incident::figures::{cut, grouped, length, local_span, local_time, percent};
 use haetae_incident::{Language, advice, family_title};
 
 const STYLE: &str = include_str!("html/style.css");
@@ -29,12 +29,19 @@ pub(crate) fn render(report: &Report) -> String {
     );
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
-    out.push_str(&format!("<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"));
+    out.push_str(&format!(
+        "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
+    ));
     let troubles = report.troubles();
     header(&mut out, report, title, troubles.first().map(|worst| worst.level));
     if !troubles.is_empty() {
-        out.push_str(&format!("<section>\n<h2>{}</h2>\n", language.pick("무엇이 문제인가", "What is wrong")));
-        troubles.iter().for_each(|trouble| show_trouble(&mut out, report, trouble));
+        out.push_str(&format!(
+            "<section>\n<h2>{}</h2>\n",
+            language.pick("무엇이 문제인가", "What is wrong")
+        ));
+        troubles
+            .iter()
+            .for_each(|trouble| show_trouble(&mut out, report, trouble));
         out.push_str("</section>\n");
     }
     warnings(&mut out, report);
@@ -69,7 +76,7 @@ fn header(out: &mut String, report: &Report, title: &str, worst: Option<Level>) 
         },
     };
     if !inputs.is_empty() {
-        out.push_str(&format!("<p class=\"inputs\">{}</p>\n", esc(&inputs)));
+        out.push_str(&format!("<p class=\"inputs\">{}</p>\n", esc(&cut(&inputs, 300))));
     }
     out.push_str("</header>\n");
 }
@@ -91,14 +98,30 @@ fn show_trouble(out: &mut String, report: &Report, trouble: &Trouble<'_>) {
         language.pick("추정 원인", "Likely cause"),
         esc(advice.cause)
     ));
-    out.push_str(&format!("<h4>{}</h4>\n<ol>\n", language.pick("할 일", "What to do")));
-    advice.actions.iter().for_each(|action| out.push_str(&format!("<li>{}</li>\n", esc(action))));
+    out.push_str(&format!(
+        "<h4>{}</h4>\n<ol>\n",
+        language.pick("할 일", "What to do")
+    ));
+    advice
+        .actions
+        .iter()
+        .for_each(|action| out.push_str(&format!("<li>{}</li>\n", esc(action))));
     out.push_str("</ol>\n<div class=\"scroll\"><table>\n<thead><tr>");
-    for (ko, en) in [("대상", "Source"), ("건수", "Count"), ("언제", "When"), ("규칙", "Rule"), ("ATT&CK", "ATT&CK")] {
+    for (ko, en) in [
+        ("대상", "Source"),
+        ("건수", "Count"),
+        ("언제", "When"),
+        ("규칙", "Rule"),
+        ("ATT&CK", "ATT&CK"),
+    ] {
         out.push_str(&format!("<th>{}</th>", esc(language.pick(ko, en))));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
-    trouble.findings.iter().take(SOURCES_SHOWN).for_each(|finding| show_finding(out, report, finding));
+    trouble
+        .findings
+        .iter()
+        .take(SOURCES_SHOWN)
+        .for_each(|finding| show_finding(out, report, finding));
     out.push_str("</tbody></table></div>\n");
     if n > SOURCES_SHOWN {
         let more = grouped((n - SOURCES_SHOWN) as u64);
@@ -116,11 +139,11 @@ fn show_finding(out: &mut String, report: &Report, finding: &Finding) {
     let when = local_span(finding.window.start, finding.window.end, &report.tz);
     out.push_str(&format!(
         "<tr><td class=\"key\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        esc(&source(finding)),
+        esc(&cut(&source(finding), 200)),
         grouped(finding.count),
         esc(&when),
-        esc(&finding.title),
-        esc(&finding.attack.join(", ")),
+        esc(&cut(&finding.title, 200)),
+        esc(&cut(&finding.attack.join(", "), 100)),
     ));
 }
 
@@ -134,7 +157,7 @@ fn evidence(out: &mut String, report: &Report, finding: &Finding) {
         out.push_str(&format!(
             "<li><span class=\"dim\">{}</span> <code>{}</code></li>\n",
             esc(&local_time(seen.ts, &report.tz)),
-            esc(&seen.summary)
+            esc(&cut(&seen.summary, 500))
         ));
     }
     out.push_str("</ul>\n");
@@ -144,10 +167,12 @@ fn warnings(out: &mut String, report: &Report) {
     if report.warnings.is_empty() {
         return;
     }
-    let heading = report.language.pick("유의할 점", "Mind");
-    out.push_str(&format!("<section class=\"warnings\">\n<h2>{heading}</h2>\n<ul>\n"));
+    let heading = report.language.pick("유의할 점", "Notes");
+    out.push_str(&format!(
+        "<section class=\"warnings\">\n<h2>{heading}</h2>\n<ul>\n"
+    ));
     for warning in report.warnings.iter().take(WARNINGS_SHOWN) {
-        out.push_str(&format!("<li>{}</li>\n", esc(warning)));
+        out.push_str(&format!("<li>{}</li>\n", esc(&cut(warning, 500))));
     }
     if report.warnings.len() > WARNINGS_SHOWN {
         out.push_str(&format!("<li>+{}</li>\n", report.warnings.len() - WARNINGS_SHOWN));
@@ -157,9 +182,16 @@ fn warnings(out: &mut String, report: &Report) {
 
 fn figures(out: &mut String, report: &Report) {
     let language = report.language;
-    out.push_str(&format!("<section>\n<h2>{}</h2>\n<dl class=\"figures\">\n", language.pick("수치", "Figures")));
+    out.push_str(&format!(
+        "<section>\n<h2>{}</h2>\n<dl class=\"figures\">\n",
+        language.pick("수치", "Figures")
+    ));
     for (name, value) in shown::figures(report) {
-        out.push_str(&format!("<div><dt>{}</dt><dd>{}</dd></div>\n", esc(name), esc(&value)));
+        out.push_str(&format!(
+            "<div><dt>{}</dt><dd>{}</dd></div>\n",
+            esc(name),
+            esc(&value)
+        ));
     }
     out.push_str("</dl>\n");
     if report.kpi.requests > 0 {
@@ -190,12 +222,15 @@ fn tops(out: &mut String, report: &Report) {
             true => report.language.pick(" (근사값)", " (approximate)"),
             false => "",
         };
-        out.push_str(&format!("<div class=\"top\">\n<h3>{}{about}</h3>\n<table>\n<tbody>\n", esc(name)));
+        out.push_str(&format!(
+            "<div class=\"top\">\n<h3>{}{about}</h3>\n<table>\n<tbody>\n",
+            esc(name)
+        ));
         for entry in entries.iter().take(TOPS_SHOWN) {
             let share = entry.count as f64 / total;
             out.push_str(&format!(
                 "<tr><td class=\"key\">{}</td><td class=\"n\">{}</td><td class=\"share\">{}</td><td class=\"n dim\">{}</td></tr>\n",
-                esc(&haetae_incident::figures::cut(&entry.key, 160)),
+                esc(&cut(&entry.key, 160)),
                 grouped(entry.count),
                 charts::share(share),
                 percent(share),
@@ -211,14 +246,21 @@ fn observations(out: &mut String, report: &Report) {
     if groups.is_empty() {
         return;
     }
-    let heading = report.language.pick("참고(조치 불필요)", "Observations (no action needed)");
+    let heading = report
+        .language
+        .pick("참고(조치 불필요)", "Observations (no action needed)");
     out.push_str(&format!("<section>\n<h2>{heading}</h2>\n<ul>\n"));
     for group in groups {
         let mut sources: Vec<String> = group.findings.iter().map(|finding| source(finding)).collect();
         sources.sort();
         sources.dedup();
         let more = sources.len().saturating_sub(6);
-        let mut shown = sources.iter().take(6).map(|s| esc(s)).collect::<Vec<_>>().join(", ");
+        let mut shown = sources
+            .iter()
+            .take(6)
+            .map(|s| esc(&cut(s, 80)))
+            .collect::<Vec<_>>()
+            .join(", ");
         if more > 0 {
             shown.push_str(&format!(" +{more}"));
         }
@@ -227,7 +269,10 @@ fn observations(out: &mut String, report: &Report) {
             family => family_title(family, report.language),
         };
         let n = times(group.findings.len() as u64, report.language);
-        out.push_str(&format!("<li>{}: {n} <span class=\"dim\">{shown}</span></li>\n", esc(title)));
+        out.push_str(&format!(
+            "<li>{}: {n} <span class=\"dim\">{shown}</span></li>\n",
+            esc(&cut(title, 200))
+        ));
     }
     out.push_str("</ul>\n</section>\n");
 }
@@ -235,5 +280,8 @@ fn observations(out: &mut String, report: &Report) {
 fn footer(out: &mut String, report: &Report) {
     let made = local_time(report.generated_at, &report.tz);
     let word = report.language.pick("작성", "made");
-    out.push_str(&format!("<footer class=\"dim\">Haetae · {word} {}</footer>\n", esc(&made)));
+    out.push_str(&format!(
+        "<footer class=\"dim\">Haetae · {word} {}</footer>\n",
+        esc(&made)
+    ));
 }

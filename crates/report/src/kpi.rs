@@ -150,13 +150,17 @@ impl KpiAccumulator {
 
     /// Counts every row of the batch. Absent columns read as all null.
     pub fn observe(&mut self, batch: &EventBatch) {
-        let Some((low, high)) = batch.ts_range() else { return };
+        let Some((low, high)) = batch.ts_range() else {
+            return;
+        };
         let window = self.window.get_or_insert((low, high));
         *window = (window.0.min(low), window.1.max(high));
         let bytes_out = batch.i64("bytes_out").map_or(0, sum);
         let totals = self.by_dataset.entry(batch.dataset).or_default();
         totals.events += batch.rows() as u64;
-        totals.bytes_in = totals.bytes_in.saturating_add(batch.i64("bytes_in").map_or(0, sum));
+        totals.bytes_in = totals
+            .bytes_in
+            .saturating_add(batch.i64("bytes_in").map_or(0, sum));
         totals.bytes_out = totals.bytes_out.saturating_add(bytes_out);
         let figures = match batch.dataset {
             Dataset::Waf => &mut self.waf,
@@ -193,7 +197,11 @@ impl KpiAccumulator {
             end: self.window.map(|w| Micros(w.1)),
         };
         let figures = self.access.or(self.waf).unwrap_or_default();
-        Kpi { window, by_dataset: self.by_dataset, ..figures.finish() }
+        Kpi {
+            window,
+            by_dataset: self.by_dataset,
+            ..figures.finish()
+        }
     }
 }
 
@@ -210,11 +218,16 @@ impl Figures {
         }
         for name in ["time_taken", "request_time"] {
             if let Some(seconds) = batch.f64(name) {
-                seconds.iter().flatten().for_each(|s| self.latencies.add_seconds(s));
+                seconds
+                    .iter()
+                    .flatten()
+                    .for_each(|s| self.latencies.add_seconds(s));
             }
         }
         if let Some(uris) = batch.str("uri") {
-            count(uris, &mut self.paths, |uri| uri.split_once('?').map_or(uri, |(path, _)| path));
+            count(uris, &mut self.paths, |uri| {
+                uri.split_once('?').map_or(uri, |(path, _)| path)
+            });
         }
         for (name, tops) in [
             ("src_ip", &mut self.ips),
@@ -271,7 +284,13 @@ impl Figures {
             unique_ips: self.ips.distinct(),
             unique_ips_approximate: self.ips.is_approximate(),
             bytes_out: self.bytes_out,
-            status: StatusClasses { s2xx, s3xx, s4xx, s5xx, other },
+            status: StatusClasses {
+                s2xx,
+                s3xx,
+                s4xx,
+                s5xx,
+                other,
+            },
             error_rate: ratio(s4xx + s5xx, self.requests),
             cache_hit_ratio: ratio(self.cache_hits, self.cache_seen),
             avg_time_taken_ms: self.latencies.mean_ms(),
@@ -321,16 +340,19 @@ fn is_told(value: &str) -> bool {
 
 /// Sum of what is not null; a negative count of bytes is a lie and counts as nothing.
 fn sum(values: &Int64Array) -> u64 {
-    values
-        .iter()
-        .flatten()
-        .fold(0, |sum: u64, value| sum.saturating_add(u64::try_from(value).unwrap_or(0)))
+    values.iter().flatten().fold(0, |sum: u64, value| {
+        sum.saturating_add(u64::try_from(value).unwrap_or(0))
+    })
 }
 
 fn entries(tops: &Tops) -> Vec<TopEntry> {
     let approximate = tops.is_approximate();
     tops.top(TOPS)
         .into_iter()
-        .map(|(key, count)| TopEntry { key, count, approximate })
+        .map(|(key, count)| TopEntry {
+            key,
+            count,
+            approximate,
+        })
         .collect()
 }

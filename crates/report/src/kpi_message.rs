@@ -44,20 +44,36 @@ pub fn kpi_message(kpi: &Kpi, context: &KpiContext) -> Message {
         fields.push((language.pick(ko, en).to_owned(), value));
     };
     if let (Some(start), Some(end)) = (kpi.window.start, kpi.window.end) {
-        push("로그 구간", "Window of the logs", local_span(start, end, &context.tz));
+        push(
+            "로그 구간",
+            "Window of the logs",
+            local_span(start, end, &context.tz),
+        );
     }
     push("요청", "Requests", requests(kpi, language));
-    push("4xx / 5xx", "4xx / 5xx", format!("{} / {}", grouped(kpi.status.s4xx), grouped(kpi.status.s5xx)));
+    push(
+        "4xx / 5xx",
+        "4xx / 5xx",
+        format!("{} / {}", grouped(kpi.status.s4xx), grouped(kpi.status.s5xx)),
+    );
     if let Some(rate) = kpi.error_rate {
         push("오류율", "Error rate", percent(rate));
     }
     if let Some(mean) = kpi.avg_time_taken_ms {
         let p95 = kpi.p95_time_taken_ms.unwrap_or(mean);
-        push("응답 시간(평균 / p95)", "Time taken (mean / p95)", format!("{mean:.0} ms / {p95:.0} ms"));
+        push(
+            "응답 시간(평균 / p95)",
+            "Time taken (mean / p95)",
+            format!("{mean:.0} ms / {p95:.0} ms"),
+        );
     }
     let mut traffic = bytes(kpi.bytes_out);
     if let Some(ratio) = kpi.cache_hit_ratio {
-        traffic.push_str(&format!(" · {} {}", language.pick("캐시 적중", "cache hits"), percent(ratio)));
+        traffic.push_str(&format!(
+            " · {} {}",
+            language.pick("캐시 적중", "cache hits"),
+            percent(ratio)
+        ));
     }
     push("전송량", "Sent", traffic);
     if !kpi.top_paths.is_empty() {
@@ -116,16 +132,29 @@ fn summary(kpi: &Kpi, language: Language) -> String {
 fn tops(entries: &[TopEntry]) -> String {
     let line = |entry: &TopEntry| {
         let about = if entry.approximate { "~" } else { "" };
-        format!("{} ({about}{})", haetae_incident::figures::cut(&entry.key, 80), grouped(entry.count))
+        format!(
+            "{} ({about}{})",
+            haetae_incident::figures::cut(&entry.key, 80),
+            grouped(entry.count)
+        )
     };
-    entries.iter().take(TOPS_TOLD).map(line).collect::<Vec<_>>().join(", ")
+    entries
+        .iter()
+        .take(TOPS_TOLD)
+        .map(line)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn delay(context: &KpiContext) -> Option<String> {
     let language = context.language;
     let mut parts = Vec::new();
     if let Some(us) = context.log_delay_us {
-        parts.push(format!("{} {}", language.pick("평균", "mean"), length(us, language)));
+        parts.push(format!(
+            "{} {}",
+            language.pick("평균", "mean"),
+            length(us, language)
+        ));
     }
     if let Some(objects) = context.objects {
         parts.push(match language {

@@ -24,7 +24,7 @@ impl Latencies {
     /// Counts one duration; what is negative or not a number is left out.
     #[inline]
     pub fn add_seconds(&mut self, seconds: f64) {
-        if !(seconds >= 0.0) {
+        if seconds.is_nan() || seconds < 0.0 {
             return;
         }
         self.add_us((seconds * 1e6).round().min(MICROS_MAX) as u64);

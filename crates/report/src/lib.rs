@@ -22,7 +22,8 @@ mod tops;
 
 pub use haetae_incident::{Language, Message};
 pub use kpi::{
-    DatasetTotals, IPS_EXACT_MAX, Kpi, KpiAccumulator, KpiWindow, StatusClasses, TOPS, TimelinePoint, TopEntry,
+    DatasetTotals, IPS_EXACT_MAX, Kpi, KpiAccumulator, KpiWindow, StatusClasses, TOPS, TimelinePoint,
+    TopEntry,
 };
 pub use kpi_message::{KpiContext, kpi_message};
 pub use latency::LATENCIES_EXACT_MAX;

@@ -37,9 +37,12 @@ struct Document<'a> {
 impl Report {
     /// One JSON object with the contract's keys, pretty, ending in a line feed.
     pub fn to_json(&self) -> String {
-        let document = Document { kpi: &self.kpi, counts: self.counts, findings: &self.findings };
-        let mut text =
-            serde_json::to_string_pretty(&document).expect("strings and numbers always serialise");
+        let document = Document {
+            kpi: &self.kpi,
+            counts: self.counts,
+            findings: &self.findings,
+        };
+        let mut text = serde_json::to_string_pretty(&document).expect("strings and numbers always serialise");
         text.push('\n');
         text
     }
@@ -82,9 +85,17 @@ fn grouped<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Trouble<'a>> 
         .into_iter()
         .map(|(family, mut findings)| {
             findings.sort_by(|a, b| {
-                b.level.cmp(&a.level).then(b.count.cmp(&a.count)).then(a.ts.cmp(&b.ts)).then(a.id.cmp(&b.id))
+                b.level
+                    .cmp(&a.level)
+                    .then(b.count.cmp(&a.count))
+                    .then(a.ts.cmp(&b.ts))
+                    .then(a.id.cmp(&b.id))
             });
-            Trouble { family, level: findings[0].level, findings }
+            Trouble {
+                family,
+                level: findings[0].level,
+                findings,
+            }
         })
         .collect();
     troubles.sort_by(|a, b| b.level.cmp(&a.level).then(a.family.cmp(&b.family)));

@@ -44,17 +44,29 @@ pub(crate) fn verdict(report: &Report) -> String {
         );
         return text.to_owned();
     }
-    let above = report.findings.iter().filter(|f| f.level > Level::Informational).count();
+    let above = report
+        .findings
+        .iter()
+        .filter(|f| f.level > Level::Informational)
+        .count();
     let severe = report.findings.iter().filter(|f| f.level >= Level::High).count();
     match (above, language) {
         (0, Language::Ko) => "주의할 탐지가 없습니다.".to_owned(),
         (0, Language::En) => "Nothing found that needs attention.".to_owned(),
         (_, Language::Ko) => {
-            format!("탐지 {}건, 그중 높음 이상 {}건", grouped(above as u64), grouped(severe as u64))
+            format!(
+                "탐지 {}건, 그중 높음 이상 {}건",
+                grouped(above as u64),
+                grouped(severe as u64)
+            )
         }
         (1, Language::En) => format!("1 finding, {} of them high or critical", grouped(severe as u64)),
         (_, Language::En) => {
-            format!("{} findings, {} of them high or critical", grouped(above as u64), grouped(severe as u64))
+            format!(
+                "{} findings, {} of them high or critical",
+                grouped(above as u64),
+                grouped(severe as u64)
+            )
         }
     }
 }
@@ -70,7 +82,10 @@ pub(crate) fn figures(report: &Report) -> Vec<(&'static str, String)> {
         .map(|(dataset, totals)| format!("{dataset} {}", grouped(totals.events)))
         .collect::<Vec<_>>()
         .join(" · ");
-    rows.push((language.pick("데이터", "Datasets"), if datasets.is_empty() { none() } else { datasets }));
+    rows.push((
+        language.pick("데이터", "Datasets"),
+        if datasets.is_empty() { none() } else { datasets },
+    ));
     rows.push((language.pick("레코드", "Records"), records(report)));
     if kpi.requests == 0 {
         rows.push((language.pick("요청", "Requests"), none()));
@@ -78,7 +93,10 @@ pub(crate) fn figures(report: &Report) -> Vec<(&'static str, String)> {
     }
     rows.push((language.pick("요청", "Requests"), grouped(kpi.requests)));
     let about = if kpi.unique_ips_approximate { "~" } else { "" };
-    rows.push((language.pick("고유 IP", "Unique IPs"), format!("{about}{}", grouped(kpi.unique_ips))));
+    rows.push((
+        language.pick("고유 IP", "Unique IPs"),
+        format!("{about}{}", grouped(kpi.unique_ips)),
+    ));
     rows.push((language.pick("전송량", "Bytes out"), bytes(kpi.bytes_out)));
     if let Some(rate) = kpi.error_rate {
         rows.push((language.pick("오류율", "Error rate"), percent(rate)));
@@ -88,7 +106,10 @@ pub(crate) fn figures(report: &Report) -> Vec<(&'static str, String)> {
     }
     if let (Some(mean), Some(p95)) = (kpi.avg_time_taken_ms, kpi.p95_time_taken_ms) {
         let about = if kpi.p95_approximate { "~" } else { "" };
-        let value = format!("{} {mean:.0} ms · p95 {about}{p95:.0} ms", language.pick("평균", "mean"));
+        let value = format!(
+            "{} {mean:.0} ms · p95 {about}{p95:.0} ms",
+            language.pick("평균", "mean")
+        );
         rows.push((language.pick("응답 시간", "Time taken"), value));
     }
     rows
@@ -107,7 +128,11 @@ fn window(report: &Report) -> String {
 /// The conservation law's terms; those that are zero are left out.
 fn records(report: &Report) -> String {
     let (counts, language) = (report.counts, report.language);
-    let mut terms = vec![format!("{} {}", grouped(counts.events), language.pick("이벤트", "events"))];
+    let term = |n: u64, ko: &str, en: &str| match language {
+        Language::Ko => format!("{ko} {}", grouped(n)),
+        Language::En => format!("{} {en}", grouped(n)),
+    };
+    let mut terms = vec![term(counts.events, "이벤트", "events")];
     for (n, ko, en) in [
         (counts.rejected, "거부", "rejected"),
         (counts.duplicates, "중복", "duplicates"),
@@ -115,7 +140,7 @@ fn records(report: &Report) -> String {
         (counts.skipped, "건너뜀", "skipped"),
     ] {
         if n > 0 {
-            terms.push(format!("{} {}", grouped(n), language.pick(ko, en)));
+            terms.push(term(n, ko, en));
         }
     }
     format!("{} = {}", grouped(counts.lines_in), terms.join(" + "))
@@ -139,8 +164,14 @@ pub(crate) fn tops(report: &Report) -> Vec<(&'static str, &[crate::TopEntry])> {
     [
         (language.pick("상위 경로", "Top paths"), &kpi.top_paths),
         (language.pick("상위 IP", "Top IPs"), &kpi.top_ips),
-        (language.pick("상위 User-Agent", "Top user agents"), &kpi.top_user_agents),
-        (language.pick("상위 유입 경로", "Top referrers"), &kpi.top_referrers),
+        (
+            language.pick("상위 User-Agent", "Top user agents"),
+            &kpi.top_user_agents,
+        ),
+        (
+            language.pick("상위 유입 경로", "Top referrers"),
+            &kpi.top_referrers,
+        ),
         (language.pick("상위 호스트", "Top hosts"), &kpi.top_hosts),
     ]
     .into_iter()

@@ -30,12 +30,16 @@ pub struct TextOptions {
 
 impl Default for TextOptions {
     fn default() -> Self {
-        TextOptions { colour: Colour::Never, width: 100 }
+        TextOptions {
+            colour: Colour::Never,
+            width: 100,
+        }
     }
 }
 
 /// Sources listed under one family.
 const SOURCES_SHOWN: usize = 5;
+const SOURCES_SHOWN_LOW: usize = 2;
 /// Log lines shown of the worst finding of a family.
 const EVIDENCE_SHOWN: usize = 2;
 const WARNINGS_SHOWN: usize = 20;
@@ -44,7 +48,15 @@ pub(crate) fn render(report: &Report, options: &TextOptions) -> String {
     let mut page = Page::new(options);
     let troubles = report.troubles();
     let tone = troubles.first().map_or(Tone::Good, |worst| tone(worst.level));
-    page.line(0, tone, &format!("{}: {}", report.language.pick("해태 보고서", "Haetae report"), verdict(report)));
+    page.line(
+        0,
+        tone,
+        &format!(
+            "{}: {}",
+            report.language.pick("해태 보고서", "Haetae report"),
+            verdict(report)
+        ),
+    );
     for trouble in &troubles {
         page.gap();
         show_trouble(&mut page, report, trouble);
@@ -79,26 +91,44 @@ fn show_trouble(page: &mut Page, report: &Report, trouble: &Trouble<'_>) {
     };
     let title = format!("[{}] {}{many}", level_word(trouble.level, language), advice.title);
     page.line(0, tone(trouble.level), &title);
-    page.wrapped(2, &advice.what);
-    page.wrapped(2, &format!("{}: {}", language.pick("추정 원인", "Likely cause"), advice.cause));
-    for finding in trouble.findings.iter().take(SOURCES_SHOWN) {
+    page.wrapped(2, 0, &advice.what);
+    // What is not urgent takes less room.
+    let urgent = trouble.level > Level::Low;
+    if urgent {
+        page.wrapped(
+            2,
+            0,
+            &format!("{}: {}", language.pick("추정 원인", "Likely cause"), advice.cause),
+        );
+    }
+    let sources = if urgent { SOURCES_SHOWN } else { SOURCES_SHOWN_LOW };
+    for finding in trouble.findings.iter().take(sources) {
         show_source(page, report, finding);
     }
-    if n > SOURCES_SHOWN {
-        let more = grouped((n - SOURCES_SHOWN) as u64);
+    if n > sources {
+        let more = grouped((n - sources) as u64);
         let text = match language {
             crate::Language::Ko => format!("… 외 {more}건 (--output json에 모두 있습니다)"),
             crate::Language::En => format!("… and {more} more (all of them with --output json)"),
         };
         page.line(4, Tone::Dim, &text);
     }
-    for evidence in worst.evidence.iter().take(EVIDENCE_SHOWN) {
+    for evidence in worst
+        .evidence
+        .iter()
+        .take(if urgent { EVIDENCE_SHOWN } else { 0 })
+    {
         let line = format!("| {} {}", local_time(evidence.ts, &report.tz), evidence.summary);
         page.cut(4, Tone::Dim, &line);
     }
     page.line(2, Tone::Head, language.pick("할 일", "What to do"));
-    for (i, action) in advice.actions.iter().enumerate() {
-        page.wrapped(4, &format!("{}. {action}", i + 1));
+    for (i, action) in advice
+        .actions
+        .iter()
+        .take(if urgent { usize::MAX } else { 1 })
+        .enumerate()
+    {
+        page.wrapped(4, 3, &format!("{}. {action}", i + 1));
     }
 }
 
@@ -119,12 +149,16 @@ fn show_warnings(page: &mut Page, report: &Report) {
         return;
     }
     page.gap();
-    page.line(0, Tone::Warn, report.language.pick("유의할 점", "Mind"));
+    page.line(0, Tone::Warn, report.language.pick("유의할 점", "Notes"));
     for warning in report.warnings.iter().take(WARNINGS_SHOWN) {
-        page.wrapped(2, warning);
+        page.wrapped(2, 2, &format!("- {warning}"));
     }
     if report.warnings.len() > WARNINGS_SHOWN {
-        page.line(2, Tone::Dim, &format!("+{}", report.warnings.len() - WARNINGS_SHOWN));
+        page.line(
+            2,
+            Tone::Dim,
+            &format!("+{}", report.warnings.len() - WARNINGS_SHOWN),
+        );
     }
 }
 
@@ -135,7 +169,13 @@ fn show_observations(page: &mut Page, report: &Report) {
         return;
     }
     page.gap();
-    page.line(0, Tone::Head, report.language.pick("참고(조치 불필요)", "Observations (no action needed)"));
+    page.line(
+        0,
+        Tone::Head,
+        report
+            .language
+            .pick("참고(조치 불필요)", "Observations (no action needed)"),
+    );
     for group in groups {
         let mut sources: Vec<String> = group.findings.iter().map(|finding| source(finding)).collect();
         sources.sort();
@@ -149,6 +189,10 @@ fn show_observations(page: &mut Page, report: &Report) {
             family => family_title(family, report.language),
         };
         let n = group.findings.len() as u64;
-        page.cut(2, Tone::Plain, &format!("{title}: {} · {shown}", times(n, report.language)));
+        page.cut(
+            2,
+            Tone::Plain,
+            &format!("{title}: {} · {shown}", times(n, report.language)),
+        );
     }
 }

@@ -30,7 +30,11 @@ struct Run {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Timeline { width_us: MINUTE_US, buckets: HashMap::default(), run: Run::default() }
+        Timeline {
+            width_us: MINUTE_US,
+            buckets: HashMap::default(),
+            run: Run::default(),
+        }
     }
 }
 
@@ -47,7 +51,12 @@ impl Timeline {
     fn turn(&mut self, ts: i64) {
         self.flush();
         let start = ts.div_euclid(self.width_us).saturating_mul(self.width_us);
-        self.run = Run { start, end: start.saturating_add(self.width_us), requests: 0, errors: 0 };
+        self.run = Run {
+            start,
+            end: start.saturating_add(self.width_us),
+            requests: 0,
+            errors: 0,
+        };
     }
 
     fn flush(&mut self) {
@@ -100,8 +109,7 @@ impl Timeline {
     pub fn finish(mut self) -> (Vec<(Micros, u64, u64)>, i64) {
         self.flush();
         let span = loop {
-            let (Some(&low), Some(&high)) = (self.buckets.keys().min(), self.buckets.keys().max())
-            else {
+            let (Some(&low), Some(&high)) = (self.buckets.keys().min(), self.buckets.keys().max()) else {
                 return (Vec::new(), self.width_us);
             };
             if i128::from(high) - i128::from(low) < POINTS_MAX as i128 {
@@ -127,7 +135,12 @@ mod tests {
     #[test]
     fn minutes_stay_minutes_when_few() {
         let mut timeline = Timeline::default();
-        for (ts, error) in [(10, false), (61_000_000, true), (59_000_000, true), (200_000_000, false)] {
+        for (ts, error) in [
+            (10, false),
+            (61_000_000, true),
+            (59_000_000, true),
+            (200_000_000, false),
+        ] {
             timeline.add(ts, error);
         }
         let (points, width) = timeline.finish();

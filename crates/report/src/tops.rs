@@ -108,7 +108,8 @@ impl Tops {
         self.entries.push(entry);
         let entries = &self.entries;
         let index = u32::try_from(i).expect("keys are capped");
-        self.table.insert_unique(hash, index, |&i| entries[i as usize].hash);
+        self.table
+            .insert_unique(hash, index, |&i| entries[i as usize].hash);
         self.last = i;
     }
 
@@ -137,7 +138,8 @@ impl Tops {
             let index = self.entries.len() as u32;
             self.entries.push(Entry { at, ..entry });
             let kept = &self.entries;
-            self.table.insert_unique(entry.hash, index, |&i| kept[i as usize].hash);
+            self.table
+                .insert_unique(entry.hash, index, |&i| kept[i as usize].hash);
         }
     }
 
@@ -160,7 +162,9 @@ impl Tops {
                 (Some(a), Some(b)) => a.merge(b),
                 (None, Some(b)) => {
                     let mut all = b.clone();
-                    self.entries.iter().for_each(|entry| all.add(bytes_of(&self.arena, entry)));
+                    self.entries
+                        .iter()
+                        .for_each(|entry| all.add(bytes_of(&self.arena, entry)));
                     self.distinct = Some(all);
                 }
                 _ => {}
@@ -273,7 +277,11 @@ impl Distinct {
 
     fn estimate(&self) -> u64 {
         let m = self.registers.len() as f64;
-        let sum: f64 = self.registers.iter().map(|&rank| 0.5f64.powi(i32::from(rank))).sum();
+        let sum: f64 = self
+            .registers
+            .iter()
+            .map(|&rank| 0.5f64.powi(i32::from(rank)))
+            .sum();
         let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
         let empty = self.registers.iter().filter(|&&rank| rank == 0).count();
         if raw <= 2.5 * m && empty > 0 {

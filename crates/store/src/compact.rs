@@ -117,7 +117,7 @@ impl Store {
 
     fn write_merged(&self, place: Place, files: &[SegmentInfo]) -> Result<SegmentInfo, StoreError> {
         let disk = self.disk.as_ref();
-        let mut writer = SegmentWriter::create(disk, &self.layout, &self.options, place)?;
+        let mut writer = SegmentWriter::create(self, place)?;
         merge(&self.disk, files, &mut |records| writer.write(records))?;
         writer.finish(disk)
     }

@@ -67,7 +67,7 @@ fn write_hour(
     rows: &[Row],
 ) -> Result<SegmentInfo, StoreError> {
     let disk = store.disk.as_ref();
-    let mut writer = SegmentWriter::create(disk, &store.layout, &store.options, place)?;
+    let mut writer = SegmentWriter::create(store, place)?;
     for chunk in rows.chunks(CHUNK_ROWS) {
         writer.write(&gather(schema, batches, chunk)?)?;
     }

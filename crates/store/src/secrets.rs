@@ -14,14 +14,18 @@ const TOKEN_FILE: &str = "local.token";
 /// # Errors
 /// The disk's own.
 pub fn prepare_data_dir(dir: &Path) -> Result<(), StoreError> {
-    if !dir.is_dir() {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|p| !p.exists()).collect();
+    if !missing.is_empty() {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(dir).map_err(StoreError::io(dir))?;
-        if let Some(parent) = dir.parent().filter(|p| !p.as_os_str().is_empty()) {
-            sync_dir(parent)?;
+    }
+    for made in missing {
+        match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent)?,
+            _ => sync_dir(Path::new("."))?,
         }
     }
     #[cfg(unix)]

@@ -1,12 +1,13 @@
 //! Writing one Parquet file: sorted by time, zstd, dictionaries, statistics.
 
 use crate::error::StoreError;
-use crate::layout::{Layout, folder_of, temporary};
+use crate::layout::{folder_of, temporary};
 use crate::options::StoreOptions;
 use crate::schema::dataset_schema;
+use crate::store::Store;
 use crate::types::SegmentInfo;
 use arrow::array::{Array, RecordBatch, TimestampMicrosecondArray};
-use haetae_event::disk::{Disk, DiskFile, create_dirs_synced};
+use haetae_event::disk::{Disk, DiskFile};
 use haetae_event::{Dataset, Micros, TenantId};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -87,20 +88,24 @@ fn properties(options: &StoreOptions) -> WriterProperties {
 
 impl SegmentWriter {
     /// Creates the file, its folders durable.
-    pub(crate) fn create(
-        disk: &dyn Disk,
-        layout: &Layout,
-        options: &StoreOptions,
-        place: Place,
-    ) -> Result<SegmentWriter, StoreError> {
-        let path = layout.file(place.dataset, &place.tenant, &place.dt, &place.hh, place.id);
-        let folder = folder_of(&path);
-        create_dirs_synced(disk, layout.tables(), folder).map_err(StoreError::io(folder))?;
+    pub(crate) fn create(store: &Store, place: Place) -> Result<SegmentWriter, StoreError> {
+        let Place {
+            id,
+            dataset,
+            tenant,
+            dt,
+            hh,
+        } = &place;
+        let path = store.layout.file(*dataset, tenant, dt, hh, *id);
+        store.ensure_folder(folder_of(&path))?;
         let temporary = temporary(&path);
-        let file = disk.create(&temporary).map_err(StoreError::io(&temporary))?;
+        let file = store
+            .disk
+            .create(&temporary)
+            .map_err(StoreError::io(&temporary))?;
         let schema = dataset_schema(place.dataset);
         debug_assert_eq!(schema.field(0).name(), "ts", "sorting column 0 is ts");
-        let writer = ArrowWriter::try_new(Sink(file), schema, Some(properties(options)))
+        let writer = ArrowWriter::try_new(Sink(file), schema, Some(properties(&store.options)))
             .map_err(failed(&temporary))?;
         Ok(SegmentWriter {
             place,

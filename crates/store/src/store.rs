@@ -10,11 +10,15 @@ use crate::recover;
 use crate::secrets::prepare_data_dir;
 use crate::types::SegmentInfo;
 use crate::view::{Snapshot, View};
-use haetae_event::disk::{RealDisk, SharedDisk};
+use haetae_event::disk::{RealDisk, SharedDisk, create_dirs_synced};
 use haetae_event::{Clock, Dataset, EventBatch};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Beyond this many, folders are synced again.
+const SYNCED_FOLDERS_MAX: usize = 10_000;
 
 /// Catalog, segments and hot rows of one data directory. Shared by reference between threads:
 /// one commits, any number read, one compacts.
@@ -26,6 +30,8 @@ pub struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalog: Catalog,
     pub(crate) debris: Mutex<Debris>,
+    /// Folders whose names this process has made durable.
+    synced_folders: Mutex<HashSet<PathBuf>>,
     /// One compaction at a time.
     pub(crate) compacting: Mutex<()>,
     view: RwLock<View>,
@@ -60,6 +66,7 @@ impl Store {
             clock,
             catalog,
             debris: Mutex::default(),
+            synced_folders: Mutex::default(),
             compacting: Mutex::default(),
             view: RwLock::new(View::from_catalog(known)),
             next_segment: AtomicI64::new(next),
@@ -88,6 +95,7 @@ impl Store {
             clock,
             catalog,
             debris: Mutex::default(),
+            synced_folders: Mutex::default(),
             compacting: Mutex::default(),
             view: RwLock::default(),
             next_segment: AtomicI64::new(i64::MAX),
@@ -163,6 +171,22 @@ impl Store {
         let mut view = View::from_catalog(known);
         recover::find_names(self.disk.as_ref(), &mut view);
         Ok(view)
+    }
+
+    /// Creates a folder of the layout with all names on the way durable. The syncs are done once
+    /// per folder and process.
+    pub(crate) fn ensure_folder(&self, folder: &Path) -> Result<(), StoreError> {
+        let mut synced = lock(&self.synced_folders);
+        if synced.contains(folder) {
+            return Ok(());
+        }
+        create_dirs_synced(self.disk.as_ref(), self.layout.tables(), folder)
+            .map_err(StoreError::io(folder))?;
+        if synced.len() >= SYNCED_FOLDERS_MAX {
+            synced.clear();
+        }
+        synced.insert(folder.to_owned());
+        Ok(())
     }
 
     pub(crate) fn next_segment_id(&self) -> i64 {

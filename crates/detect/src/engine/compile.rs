@@ -73,10 +73,14 @@ struct Spaces(Vec<(Vec<String>, String)>);
 
 impl Spaces {
     fn of(&mut self, group_by: &[String]) -> u16 {
-        let index = self.0.iter().position(|(known, _)| known == group_by).unwrap_or_else(|| {
-            self.0.push((group_by.to_vec(), kind_of(group_by)));
-            self.0.len() - 1
-        });
+        let index = self
+            .0
+            .iter()
+            .position(|(known, _)| known == group_by)
+            .unwrap_or_else(|| {
+                self.0.push((group_by.to_vec(), kind_of(group_by)));
+                self.0.len() - 1
+            });
         u16::try_from(index).expect("fewer group-by lists than 2^16")
     }
 }
@@ -105,8 +109,10 @@ pub fn compile(rules: &RuleSet) -> Compiled {
             let track = specs.len();
             specs.push(correlation_spec(attributes, correlation));
             for base in rules.loaded() {
-                let Some(reference) =
-                    correlation.rules.iter().find(|reference| named(&base.document, reference))
+                let Some(reference) = correlation
+                    .rules
+                    .iter()
+                    .find(|reference| named(&base.document, reference))
                 else {
                     continue;
                 };
@@ -132,15 +138,26 @@ pub fn compile(rules: &RuleSet) -> Compiled {
             });
         }
     }
-    for rule in rules.loaded().iter().filter_map(|loaded| as_rule(&loaded.document)) {
+    for rule in rules
+        .loaded()
+        .iter()
+        .filter_map(|loaded| as_rule(&loaded.document))
+    {
         if !silent.contains(&rule.attributes.id) {
             let (spec, wish) = single(rule, specs.len(), &mut spaces);
             specs.push(spec);
             wishes.entry(rule.attributes.id.clone()).or_default().push(wish);
         }
     }
-    let plans = Dataset::ALL.into_iter().filter_map(|dataset| plan(dataset, rules, &wishes)).collect();
-    Compiled { plans, specs, spaces: spaces.0.into_iter().map(|(_, kind)| kind).collect() }
+    let plans = Dataset::ALL
+        .into_iter()
+        .filter_map(|dataset| plan(dataset, rules, &wishes))
+        .collect();
+    Compiled {
+        plans,
+        specs,
+        spaces: spaces.0.into_iter().map(|(_, kind)| kind).collect(),
+    }
 }
 
 fn as_rule(document: &Document) -> Option<&Rule> {
@@ -166,27 +183,45 @@ fn spec(attributes: &Attributes, mode: Mode, counted: String) -> TrackSpec {
 fn single(rule: &Rule, track: usize, spaces: &mut Spaces) -> (TrackSpec, Wish) {
     let custom = &rule.attributes.custom;
     let gap_us = custom.gap_us.unwrap_or(GAP_US);
-    let group_by =
-        if custom.entity.is_empty() { vec!["src_ip".to_owned()] } else { custom.entity.clone() };
+    let group_by = if custom.entity.is_empty() {
+        vec!["src_ip".to_owned()]
+    } else {
+        custom.entity.clone()
+    };
     let mut spec = spec(&rule.attributes, Mode::Single { gap_us }, "events".into());
     spec.dataset_as_key = true;
     let space = spaces.of(&group_by);
-    (spec, Wish { track, group_by, values: Vec::new(), space })
+    (
+        spec,
+        Wish {
+            track,
+            group_by,
+            values: Vec::new(),
+            space,
+        },
+    )
 }
 
 fn correlation_spec(attributes: &Attributes, correlation: &Correlation) -> TrackSpec {
     let (span_us, threshold) = (correlation.span_us, correlation.threshold.clone());
     match &correlation.counted {
         Counted::Events => spec(attributes, Mode::Events { span_us, threshold }, "events".into()),
-        Counted::Values(fields) => {
-            spec(attributes, Mode::Values { span_us, threshold }, format!("distinct {}", fields.join(", ")))
-        }
+        Counted::Values(fields) => spec(
+            attributes,
+            Mode::Values { span_us, threshold },
+            format!("distinct {}", fields.join(", ")),
+        ),
     }
 }
 
 fn correlation_wish(track: usize, correlation: &Correlation, reference: &str, spaces: &mut Spaces) -> Wish {
     let meant = |name: &String| {
-        correlation.aliases.get(name).and_then(|by_rule| by_rule.get(reference)).unwrap_or(name).clone()
+        correlation
+            .aliases
+            .get(name)
+            .and_then(|by_rule| by_rule.get(reference))
+            .unwrap_or(name)
+            .clone()
     };
     let values = match &correlation.counted {
         Counted::Events => Vec::new(),
@@ -194,23 +229,32 @@ fn correlation_wish(track: usize, correlation: &Correlation, reference: &str, sp
     };
     let group_by: Vec<String> = correlation.group_by.iter().map(meant).collect();
     // One key space for all rules of the correlation, whatever their fields are called.
-    let space = spaces.of(if correlation.aliases.is_empty() { &group_by } else { &correlation.group_by });
-    Wish { track, group_by, values, space }
+    let space = spaces.of(if correlation.aliases.is_empty() {
+        &group_by
+    } else {
+        &correlation.group_by
+    });
+    Wish {
+        track,
+        group_by,
+        values,
+        space,
+    }
 }
 
 fn resolved(dataset: Dataset, names: &[String]) -> Option<Vec<FieldRef>> {
     names.iter().map(|name| fields::resolve(dataset, name)).collect()
 }
 
-fn plan(
-    dataset: Dataset,
-    rules: &RuleSet,
-    wishes: &BTreeMap<String, Vec<Wish>>,
-) -> Option<(Dataset, Plan)> {
+fn plan(dataset: Dataset, rules: &RuleSet, wishes: &BTreeMap<String, Vec<Wish>>) -> Option<(Dataset, Plan)> {
     let mut builder = Builder::new(dataset);
     let mut extractors: Vec<Extractor> = Vec::new();
     let mut feeds: Vec<Vec<Feed>> = Vec::new();
-    for rule in rules.loaded().iter().filter_map(|loaded| as_rule(&loaded.document)) {
+    for rule in rules
+        .loaded()
+        .iter()
+        .filter_map(|loaded| as_rule(&loaded.document))
+    {
         let mut own = Vec::new();
         for wish in wishes.get(&rule.attributes.id).into_iter().flatten() {
             let (Some(fields), Some(values)) =
@@ -218,12 +262,22 @@ fn plan(
             else {
                 continue;
             };
-            let extractor = Extractor { space: wish.space, fields };
-            let index = extractors.iter().position(|known| *known == extractor).unwrap_or_else(|| {
-                extractors.push(extractor);
-                extractors.len() - 1
+            let extractor = Extractor {
+                space: wish.space,
+                fields,
+            };
+            let index = extractors
+                .iter()
+                .position(|known| *known == extractor)
+                .unwrap_or_else(|| {
+                    extractors.push(extractor);
+                    extractors.len() - 1
+                });
+            own.push(Feed {
+                track: wish.track,
+                extractor: index,
+                values,
             });
-            own.push(Feed { track: wish.track, extractor: index, values });
         }
         let id = u32::try_from(feeds.len()).expect("fewer rules than 2^32");
         if !own.is_empty()
@@ -234,16 +288,24 @@ fn plan(
         }
     }
     let program = builder.build();
-    (!program.is_empty()).then_some((dataset, Plan { program, extractors, feeds }))
+    (!program.is_empty()).then_some((
+        dataset,
+        Plan {
+            program,
+            extractors,
+            feeds,
+        },
+    ))
 }
 
 impl Compiled {
     /// Columns that matching, keys, summaries and detectors read.
     pub fn columns(&self) -> Columns {
-        let mut names: BTreeSet<String> =
-            ["ts", "src_ip", "dst_host", "method", "uri", "status", "ua", "blocked"]
-                .map(String::from)
-                .into();
+        let mut names: BTreeSet<String> = [
+            "ts", "src_ip", "dst_host", "method", "uri", "status", "ua", "blocked",
+        ]
+        .map(String::from)
+        .into();
         for (dataset, plan) in &self.plans {
             for column in plan.program.columns() {
                 if column == super::program::KEYWORDS {
@@ -263,6 +325,9 @@ impl Compiled {
     }
 
     pub fn tracks(&self) -> Vec<Track> {
-        self.specs.iter().map(|spec| Track::new(spec.mode.clone())).collect()
+        self.specs
+            .iter()
+            .map(|spec| Track::new(spec.mode.clone()))
+            .collect()
     }
 }

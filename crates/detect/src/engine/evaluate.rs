@@ -1,12 +1,13 @@
 //! From state to episodes: what is new, changed or gone since the last time.
 
 use super::compile::TrackSpec;
+use super::keys::Key;
 use super::series::Verdict;
 use super::track::{Mode, Told};
 use super::windows::Extent;
 use super::{Closing, Engine, Evaluation, Withdrawn};
 use haetae_event::time::MINUTE_US;
-use haetae_event::{Dataset, Entity, Episode, EvidenceRef, Level, Micros, TimeWindow};
+use haetae_event::{Dataset, Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
 
 /// Key space of rows without an entity: their dataset.
 pub const DATASET_SPACE: u16 = u16::MAX;
@@ -19,10 +20,9 @@ impl Engine {
     /// judged only over windows that `closing` says are final.
     pub fn evaluate(&mut self, closing: &Closing) -> Evaluation {
         for tenant in &mut self.state.tenants {
-            for dataset in Dataset::ALL {
-                let now = closing.watermark(&tenant.id, dataset);
-                let known = tenant.watermarks.entry(dataset).or_insert(now);
-                *known = now.max(*known);
+            // Datasets that never sent anything hold nobody up.
+            for (dataset, known) in &mut tenant.watermarks {
+                *known = closing.watermark(&tenant.id, *dataset).max(*known);
             }
         }
         let mut evaluation = std::mem::take(&mut self.state.pending);
@@ -49,13 +49,13 @@ impl Engine {
         // A rule may read several datasets: final where the last of them is.
         let closed = tenant.watermarks.values().min().copied().unwrap_or(i64::MIN);
         let (extents, open) = self.state.tracks[track].judge(slot, closed);
-        let entity = Entity {
-            kind: match key.space {
-                DATASET_SPACE => "dataset".into(),
-                space => self.compiled.spaces[usize::from(space)].clone(),
-            },
-            value: if key.text.is_empty() { tenant.id.as_str().into() } else { key.text.to_string() },
-        };
+        if extents.is_empty() && self.state.tracks[track].state(slot).told().is_empty() {
+            if open {
+                self.state.tracks[track].keep_dirty(slot);
+            }
+            return;
+        }
+        let entity = self.entity_of(key);
         let totals = self.state.totals.get(&(track, key.tenant));
         let now: Vec<Told> = extents
             .into_iter()
@@ -67,28 +67,14 @@ impl Engine {
             })
             .collect();
         let gap_us = spec.mode.span_us();
-        let monotone = spec.mode.monotone();
         let state = self.state.tracks[track].state(slot);
-        for told in now.iter().filter(|told| !state.told.contains(told)) {
-            out.episodes.push(Episode {
-                tenant_id: tenant.id.clone(),
-                detector: "sigma".into(),
-                rule_id: spec.id.clone(),
-                title: spec.title.clone(),
-                level: told.level,
-                entity: entity.clone(),
-                window: window(told.extent),
-                count: told.extent.count,
-                gap_us,
-                score: score(told.level),
-                confidence: if matches!(spec.mode, Mode::Single { .. }) { 0.5 } else { 0.8 },
-                evidence: told.evidence.clone(),
-                attack: spec.attack.clone(),
-                monotone,
-                facts: told.facts.clone(),
-            });
+        for told in now.iter().filter(|told| !state.told().contains(told)) {
+            out.episodes.push(sigma_episode(spec, told, &tenant.id, &entity));
         }
-        for gone in state.told.iter().filter(|gone| !now.iter().any(|t| touch(t.extent, gone.extent, gap_us)))
+        for gone in state
+            .told()
+            .iter()
+            .filter(|gone| !now.iter().any(|t| touch(t.extent, gone.extent, gap_us)))
         {
             out.withdrawn.push(Withdrawn {
                 tenant_id: tenant.id.clone(),
@@ -97,26 +83,59 @@ impl Engine {
                 window: window(gone.extent),
             });
         }
-        self.state.tracks[track].state_mut(slot).told = now;
+        self.state.tracks[track].state_mut(slot).tell(now);
         if open {
             self.state.tracks[track].keep_dirty(slot);
         }
     }
 
+    fn entity_of(&self, key: &Key) -> Entity {
+        let kind = match key.space {
+            DATASET_SPACE => "dataset",
+            space => &self.compiled.spaces[usize::from(space)],
+        };
+        // A correlation without group-by is about the tenant.
+        let tenant = &self.state.tenants[usize::from(key.tenant)].id;
+        let value = if key.text.is_empty() {
+            tenant.as_str()
+        } else {
+            &key.text
+        };
+        Entity {
+            kind: kind.into(),
+            value: value.into(),
+        }
+    }
+
     fn collect_series(&mut self, out: &mut Evaluation) {
-        let Some(detectors) = self.rules.detectors() else { return };
+        let Some(detectors) = self.rules.detectors() else {
+            return;
+        };
         for series in self.state.series.iter_mut().filter(|series| series.dirty) {
             let tenant = &self.state.tenants[usize::from(series.tenant)];
-            let closed = tenant.watermarks.get(&series.dataset).copied().unwrap_or(i64::MIN);
-            let newest = series.minutes.keys().next_back().map_or(i64::MIN, |m| (m + 5) * MINUTE_US);
+            let closed = tenant
+                .watermarks
+                .get(&series.dataset)
+                .copied()
+                .unwrap_or(i64::MIN);
+            let newest = series
+                .minutes
+                .keys()
+                .next_back()
+                .map_or(i64::MIN, |m| (m + 5) * MINUTE_US);
             // Dirty until its last window is closed.
             series.dirty = newest > closed;
             let now = series.judge(detectors, closed);
             let same = |a: &Verdict, b: &Verdict| a.detector == b.detector && touch(a.extent, b.extent, 1);
             for verdict in now.iter().filter(|verdict| !series.told.contains(verdict)) {
-                out.episodes.push(episode_of(verdict, &tenant.id, &series.entity, series.dataset));
+                out.episodes
+                    .push(episode_of(verdict, &tenant.id, &series.entity, series.dataset));
             }
-            for gone in series.told.iter().filter(|gone| !now.iter().any(|v| same(v, gone))) {
+            for gone in series
+                .told
+                .iter()
+                .filter(|gone| !now.iter().any(|v| same(v, gone)))
+            {
                 out.withdrawn.push(Withdrawn {
                     tenant_id: tenant.id.clone(),
                     rule_id: rule_id(gone.detector, series.dataset),
@@ -129,16 +148,35 @@ impl Engine {
     }
 }
 
+fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Entity) -> Episode {
+    Episode {
+        tenant_id: tenant.clone(),
+        detector: "sigma".into(),
+        rule_id: spec.id.clone(),
+        title: spec.title.clone(),
+        level: told.level,
+        entity: entity.clone(),
+        window: window(told.extent),
+        count: told.extent.count,
+        gap_us: spec.mode.span_us(),
+        score: score(told.level),
+        confidence: if matches!(spec.mode, Mode::Single { .. }) {
+            0.5
+        } else {
+            0.8
+        },
+        evidence: told.evidence.clone(),
+        attack: spec.attack.clone(),
+        monotone: spec.mode.monotone(),
+        facts: told.facts.clone(),
+    }
+}
+
 fn rule_id(detector: &str, dataset: Dataset) -> String {
     format!("{detector}.{dataset}")
 }
 
-fn episode_of(
-    verdict: &Verdict,
-    tenant: &haetae_event::TenantId,
-    entity: &Entity,
-    dataset: Dataset,
-) -> Episode {
+fn episode_of(verdict: &Verdict, tenant: &TenantId, entity: &Entity, dataset: Dataset) -> Episode {
     Episode {
         tenant_id: tenant.clone(),
         detector: verdict.detector.into(),
@@ -166,7 +204,12 @@ fn tell(spec: &TrackSpec, extent: Extent, evidence: Vec<EvidenceRef>, proxy: boo
         let note = "more than half of all requests and many user agents: may be a proxy or load balancer";
         facts.push(("client".into(), note.into()));
     }
-    Told { extent, level, evidence, facts }
+    Told {
+        extent,
+        level,
+        evidence,
+        facts,
+    }
 }
 
 /// Whether more than half of all matches in the episode's minutes are in the episode.
@@ -181,7 +224,10 @@ fn touch(a: Extent, b: Extent, gap_us: i64) -> bool {
 }
 
 fn window(extent: Extent) -> TimeWindow {
-    TimeWindow { start: Micros(extent.start), end: Micros(extent.end) }
+    TimeWindow {
+        start: Micros(extent.start),
+        end: Micros(extent.end),
+    }
 }
 
 fn score(level: Level) -> f64 {

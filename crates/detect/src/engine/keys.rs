@@ -10,6 +10,8 @@ pub struct Key {
     /// Index of the group-by list it belongs to.
     pub space: u16,
     pub text: Box<str>,
+    /// A second hash of all the above: equality without touching the text.
+    check: u64,
     /// Newest event time seen; decides who is forgotten first.
     pub last_ts: i64,
     /// Which of 64 classes of user agents were seen: many bits, many agents.
@@ -23,10 +25,11 @@ pub struct Keys {
     keys: Vec<Option<Key>>,
     free: Vec<u32>,
     hasher: RandomState,
+    checker: RandomState,
 }
 
 /// Passes an already mixed hash through.
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Passed(u64);
 
 impl std::hash::Hasher for Passed {
@@ -49,11 +52,15 @@ impl Keys {
     }
 
     pub fn get(&self, id: u32) -> &Key {
-        self.keys[id as usize].as_ref().expect("ids in use are never freed under their users")
+        self.keys[id as usize]
+            .as_ref()
+            .expect("ids in use are never freed under their users")
     }
 
     pub fn get_mut(&mut self, id: u32) -> &mut Key {
-        self.keys[id as usize].as_mut().expect("ids in use are never freed under their users")
+        self.keys[id as usize]
+            .as_mut()
+            .expect("ids in use are never freed under their users")
     }
 
     fn hash(&self, tenant: u16, space: u16, text: &str) -> u64 {
@@ -63,15 +70,22 @@ impl Keys {
     /// The number of a key, given now if it is new.
     pub fn intern(&mut self, tenant: u16, space: u16, text: &str) -> u32 {
         let mut hash = self.hash(tenant, space, text);
-        // Equal hashes of different keys: walk on; 64 bits make that a theoretical case.
+        let check = self.checker.hash_one((tenant, space, text));
+        // Equal hashes of different keys: walk on; 128 bits make equal keys of equal checks.
         while let Some(&id) = self.by_hash.get(&hash) {
-            let known = self.get(id);
-            if *known.text == *text && known.tenant == tenant && known.space == space {
+            if self.get(id).check == check {
                 return id;
             }
             hash = hash.wrapping_add(1);
         }
-        let key = Key { tenant, space, text: text.into(), last_ts: i64::MIN, agents: 0 };
+        let key = Key {
+            tenant,
+            space,
+            text: text.into(),
+            check,
+            last_ts: i64::MIN,
+            agents: 0,
+        };
         let id = match self.free.pop() {
             Some(id) => {
                 self.keys[id as usize] = Some(key);

@@ -13,12 +13,13 @@ pub mod value;
 mod windows;
 
 use crate::ruleset::RuleSet;
+use ahash::AHashMap;
 use compile::Compiled;
 use haetae_event::time::HOUR_US;
 use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
 use keys::Keys;
 use series::Series;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use track::Track;
 
 /// Bounds of the engine's memory.
@@ -38,14 +39,22 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        EngineOptions { cells_max: 4_000_000, keys_max: 500_000, horizon_us: 26 * HOUR_US, lateness_us: 90_000_000 }
+        EngineOptions {
+            cells_max: 4_000_000,
+            keys_max: 500_000,
+            horizon_us: 26 * HOUR_US,
+            lateness_us: 90_000_000,
+        }
     }
 }
 
 impl EngineOptions {
     /// For one-shot commands: nothing is forgotten by age, only by the budget.
     pub fn one_shot() -> Self {
-        EngineOptions { horizon_us: i64::MAX, ..EngineOptions::default() }
+        EngineOptions {
+            horizon_us: i64::MAX,
+            ..EngineOptions::default()
+        }
     }
 }
 
@@ -60,21 +69,33 @@ pub struct Closing {
 impl Closing {
     /// Everything that will come has come.
     pub fn everything() -> Self {
-        Closing { watermarks: BTreeMap::new(), default_us: i64::MAX }
+        Closing {
+            watermarks: BTreeMap::new(),
+            default_us: i64::MAX,
+        }
     }
 
     /// Nothing is final yet.
     pub fn nothing() -> Self {
-        Closing { watermarks: BTreeMap::new(), default_us: i64::MIN }
+        Closing {
+            watermarks: BTreeMap::new(),
+            default_us: i64::MIN,
+        }
     }
 
     /// The same watermark, in µs of event time, for all.
     pub fn at(us: i64) -> Self {
-        Closing { watermarks: BTreeMap::new(), default_us: us }
+        Closing {
+            watermarks: BTreeMap::new(),
+            default_us: us,
+        }
     }
 
     pub fn watermark(&self, tenant: &TenantId, dataset: Dataset) -> i64 {
-        self.watermarks.get(&(tenant.clone(), dataset)).copied().unwrap_or(self.default_us)
+        self.watermarks
+            .get(&(tenant.clone(), dataset))
+            .copied()
+            .unwrap_or(self.default_us)
     }
 }
 
@@ -133,9 +154,9 @@ struct State {
     keys: Keys,
     tenants: Vec<Tenant>,
     series: Vec<Series>,
-    series_index: HashMap<(u16, Dataset, Option<Box<str>>), usize>,
+    series_index: AHashMap<(u16, Dataset, Option<Box<str>>), usize>,
     /// Matches of proxy-aware tracks by (track, tenant, minute), whoever made them.
-    totals: HashMap<(usize, u16), BTreeMap<i64, u64>>,
+    totals: AHashMap<(usize, u16), BTreeMap<i64, u64>>,
     /// What lies before this event time was never folded in.
     starts: Option<i64>,
     /// Found while making room; given with the next evaluation.
@@ -157,8 +178,16 @@ struct Tenant {
 impl Engine {
     pub fn new(rules: RuleSet, options: EngineOptions) -> Engine {
         let compiled = compile::compile(&rules);
-        let state = State { tracks: compiled.tracks(), ..State::default() };
-        Engine { rules, options, compiled, state }
+        let state = State {
+            tracks: compiled.tracks(),
+            ..State::default()
+        };
+        Engine {
+            rules,
+            options,
+            compiled,
+            state,
+        }
     }
 
     /// What detection reads of a batch.
@@ -168,8 +197,16 @@ impl Engine {
 
     /// The same rules and bounds with an empty memory, for recomputing a range.
     pub fn fresh(&self) -> Engine {
-        let options = EngineOptions { horizon_us: i64::MAX, ..self.options.clone() };
+        let options = EngineOptions {
+            horizon_us: i64::MAX,
+            ..self.options.clone()
+        };
         Engine::new(self.rules.clone(), options)
+    }
+
+    /// The same rules and bounds with an empty memory, for starting over from the store.
+    pub fn restarted(&self) -> Engine {
+        Engine::new(self.rules.clone(), self.options.clone())
     }
 
     /// Says that nothing before `us` was folded in although it is stored: rows that could need it
@@ -183,8 +220,18 @@ impl Engine {
 
     /// Longest window or baseline, µs: how far before and after a range a recomputation reads.
     pub fn lookback_us(&self) -> i64 {
-        let rules = self.compiled.specs.iter().map(|spec| spec.mode.span_us()).max().unwrap_or(0);
-        rules.max(self.rules.detectors().map_or(0, crate::detectors::Detectors::lookback_us))
+        let rules = self
+            .compiled
+            .specs
+            .iter()
+            .map(|spec| spec.mode.span_us())
+            .max()
+            .unwrap_or(0);
+        rules.max(
+            self.rules
+                .detectors()
+                .map_or(0, crate::detectors::Detectors::lookback_us),
+        )
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -208,6 +255,8 @@ impl Engine {
 
     /// Least horizon that keeps windows and baselines whole.
     fn horizon_min_us(&self) -> i64 {
-        self.lookback_us().saturating_mul(2).saturating_add(self.options.lateness_us)
+        self.lookback_us()
+            .saturating_mul(2)
+            .saturating_add(self.options.lateness_us)
     }
 }

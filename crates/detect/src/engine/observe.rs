@@ -20,9 +20,12 @@ impl Engine {
     /// Folds one batch in; batches may come in any order and cut anywhere.
     pub fn observe(&mut self, batch: &EventBatch) -> Observed {
         let mut observed = Observed::default();
-        let Some((low, high)) = batch.ts_range() else { return observed };
+        let Some((low, high)) = batch.ts_range() else {
+            return observed;
+        };
         let tenant = self.state.tenant(&batch.tenant);
         let known = &mut self.state.tenants[usize::from(tenant)];
+        known.watermarks.entry(batch.dataset).or_insert(i64::MIN);
         let floor = match known.cut {
             i64::MIN => i64::MIN,
             cut => cut.saturating_add(self.lookback_us()),
@@ -32,7 +35,9 @@ impl Engine {
         let young;
         let batch = if low < floor {
             let (rest, old) = split_at(batch, floor);
-            observed.too_old.extend(old.map(|(low, high)| (batch.dataset, batch.tenant.clone(), low, high)));
+            observed
+                .too_old
+                .extend(old.map(|(low, high)| (batch.dataset, batch.tenant.clone(), low, high)));
             young = rest;
             &young
         } else {
@@ -57,9 +62,15 @@ fn split_at(batch: &EventBatch, floor: i64) -> (EventBatch, Option<(i64, i64)>) 
     let range = old.fold(None, |range: Option<(i64, i64)>, &ts| {
         Some(range.map_or((ts, ts), |(low, high)| (low.min(ts), high.max(ts))))
     });
-    let records = arrow::compute::filter_record_batch(&batch.records, &keep)
-        .expect("the mask has one bit per row");
-    (EventBatch { records, ..batch.clone() }, range)
+    let records =
+        arrow::compute::filter_record_batch(&batch.records, &keep).expect("the mask has one bit per row");
+    (
+        EventBatch {
+            records,
+            ..batch.clone()
+        },
+        range,
+    )
 }
 
 /// Group keys of one extractor, read when first asked for.
@@ -71,7 +82,9 @@ struct KeyColumn<'a> {
 const UNREAD: u32 = u32::MAX - 1;
 
 fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: u16) {
-    let Some(plan) = compiled.plans.get_mut(&batch.dataset) else { return };
+    let Some(plan) = compiled.plans.get_mut(&batch.dataset) else {
+        return;
+    };
     let (extractors, feeds, specs) = (&plan.extractors, &plan.feeds, &compiled.specs);
     let times = batch.ts().values();
     let mut summaries = Summaries::new(batch);
@@ -79,7 +92,11 @@ fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: 
     let mut keys: Vec<KeyColumn<'_>> = extractors
         .iter()
         .map(|extractor| KeyColumn {
-            columns: extractor.fields.iter().map(|f| Column::of(batch, &f.column)).collect(),
+            columns: extractor
+                .fields
+                .iter()
+                .map(|f| Column::of(batch, &f.column))
+                .collect(),
             ids: vec![UNREAD; batch.rows()],
         })
         .collect();
@@ -98,7 +115,14 @@ fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: 
             let key_column = &mut keys[feed.extractor];
             let mut key = key_column.ids[row];
             if key == UNREAD {
-                key = state.key_of(&extractors[feed.extractor], &key_column.columns, row, tenant, ts, &agents);
+                key = state.key_of(
+                    &extractors[feed.extractor],
+                    &key_column.columns,
+                    row,
+                    tenant,
+                    ts,
+                    &agents,
+                );
                 key_column.ids[row] = key;
             }
             if key == NONE {
@@ -118,33 +142,36 @@ fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: 
                     None => continue,
                 },
             };
-            state.tracks[feed.track].observe(key, ts, what, || summaries.of(row));
+            let salt = summaries.salt(row);
+            state.tracks[feed.track].observe(key, ts, what, salt, || summaries.of(row));
         }
     });
-    total.flush(state);
+    total.flush(state, tenant);
 }
 
-/// Collects counts of one minute before they go into the map: rows come almost sorted.
+/// Collects counts of one minute per track before they go into the map: rows come almost
+/// sorted.
 #[derive(Default)]
 struct Totals {
-    held: Option<((usize, u16), i64, u64)>,
+    held: Vec<(usize, i64, u64)>,
 }
 
 impl Totals {
     fn count(&mut self, state: &mut State, whose: (usize, u16), ts: i64) {
         let minute = ts.div_euclid(MINUTE_US);
-        match &mut self.held {
-            Some((held, at, count)) if *held == whose && *at == minute => *count += 1,
-            _ => {
-                self.flush(state);
-                self.held = Some((whose, minute, 1));
+        match self.held.iter_mut().find(|(track, _, _)| *track == whose.0) {
+            Some((_, at, count)) if *at == minute => *count += 1,
+            Some((_, at, count)) => {
+                state.add_total(whose, *at, *count);
+                (*at, *count) = (minute, 1);
             }
+            None => self.held.push((whose.0, minute, 1)),
         }
     }
 
-    fn flush(&mut self, state: &mut State) {
-        if let Some((whose, minute, count)) = self.held.take() {
-            *state.totals.entry(whose).or_default().entry(minute).or_insert(0) += count;
+    fn flush(&mut self, state: &mut State, tenant: u16) {
+        for (track, minute, count) in self.held.drain(..) {
+            state.add_total((track, tenant), minute, count);
         }
     }
 }
@@ -152,15 +179,19 @@ impl Totals {
 impl State {
     /// Index of a tenant, given now if it is new.
     pub(super) fn tenant(&mut self, id: &TenantId) -> u16 {
-        let index = self.tenants.iter().position(|tenant| tenant.id == *id).unwrap_or_else(|| {
-            self.tenants.push(Tenant {
-                id: id.clone(),
-                newest: i64::MIN,
-                cut: self.starts.unwrap_or(i64::MIN),
-                watermarks: BTreeMap::new(),
+        let index = self
+            .tenants
+            .iter()
+            .position(|tenant| tenant.id == *id)
+            .unwrap_or_else(|| {
+                self.tenants.push(Tenant {
+                    id: id.clone(),
+                    newest: i64::MIN,
+                    cut: self.starts.unwrap_or(i64::MIN),
+                    watermarks: BTreeMap::new(),
+                });
+                self.tenants.len() - 1
             });
-            self.tenants.len() - 1
-        });
         u16::try_from(index).expect("tenants are configured, far fewer than 2^16")
     }
 
@@ -181,7 +212,9 @@ impl State {
             (fields, columns) => {
                 let mut text = String::new();
                 for (field, column) in fields.iter().zip(columns) {
-                    let Some(part) = field_text(column, row, field) else { return NONE };
+                    let Some(part) = field_text(column, row, field) else {
+                        return NONE;
+                    };
                     if !text.is_empty() {
                         text.push(',');
                     }
@@ -200,8 +233,14 @@ impl State {
         id
     }
 
+    fn add_total(&mut self, whose: (usize, u16), minute: i64, count: u64) {
+        *self.totals.entry(whose).or_default().entry(minute).or_insert(0) += count;
+    }
+
     fn dataset_key(&mut self, dataset: Dataset, tenant: u16, ts: i64) -> u32 {
-        let id = self.keys.intern(tenant, super::evaluate::DATASET_SPACE, dataset.as_str());
+        let id = self
+            .keys
+            .intern(tenant, super::evaluate::DATASET_SPACE, dataset.as_str());
         let key = self.keys.get_mut(id);
         key.last_ts = key.last_ts.max(ts);
         id
@@ -225,7 +264,11 @@ impl State {
         if !flow && !batch.dataset.is_web() {
             return;
         }
-        let hosts = if flow { Column::Absent } else { Column::of(batch, "dst_host") };
+        let hosts = if flow {
+            Column::Absent
+        } else {
+            Column::of(batch, "dst_host")
+        };
         let status = Column::of(batch, "status");
         let blocked = Column::of(batch, "blocked");
         let action = Column::of(batch, "action");
@@ -260,7 +303,9 @@ impl State {
     }
 
     fn add_minute(&mut self, dataset: Dataset, tenant: u16, held: Option<(Option<&str>, i64, Minute)>) {
-        let Some((host, minute, counted)) = held else { return };
+        let Some((host, minute, counted)) = held else {
+            return;
+        };
         let key = (tenant, dataset, host.map(Box::from));
         let index = match self.series_index.get(&key) {
             Some(&index) => index,

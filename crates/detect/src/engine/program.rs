@@ -2,6 +2,7 @@
 //! evaluated once per distinct value, and rules are looked at only when an item they cannot do
 //! without is true.
 
+use super::keys::Passed;
 use super::value::{Column, Derived, Value};
 use crate::fields::{FieldRef, View};
 use crate::sigma::condition::Condition;
@@ -9,9 +10,10 @@ use crate::sigma::document::{Rule, Search};
 use crate::sigma::item::{Atom, Item, Test};
 use crate::sigma::pattern::Spelling;
 use ahash::RandomState;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use haetae_event::{Dataset, EventBatch};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 
 /// Distinct values remembered per column.
 const CACHE_VALUES_MAX: usize = 1 << 16;
@@ -44,9 +46,13 @@ struct ColumnProgram {
     /// Items without such literals.
     always: Vec<u32>,
     decode: bool,
-    cache: HashMap<u64, u32, RandomState>,
+    cache: HashMap<u64, u32, BuildHasherDefault<Passed>>,
     /// True items by cache entry; entry 0 is the empty one.
     truths: Vec<Box<[u32]>>,
+    /// The entry of each list of true items.
+    entries: HashMap<Box<[u32]>, u32, RandomState>,
+    /// Scratch: items to look at.
+    asked: Vec<u32>,
 }
 
 /// What is compiled for one dataset. Remembers distinct values between batches.
@@ -76,7 +82,13 @@ pub struct Builder {
 
 impl Builder {
     pub fn new(dataset: Dataset) -> Builder {
-        Builder { dataset, items: Vec::new(), columns: Vec::new(), index: HashMap::new(), rules: Vec::new() }
+        Builder {
+            dataset,
+            items: Vec::new(),
+            columns: Vec::new(),
+            index: HashMap::new(),
+            rules: Vec::new(),
+        }
     }
 
     /// Adds `rule`; hits are reported as `id`.
@@ -95,18 +107,27 @@ impl Builder {
 
     fn search(&mut self, search: &Search) -> Result<Expr, MissingField> {
         match search {
-            Search::AnyOf(parts) => {
-                Ok(Expr::Or(parts.iter().map(|part| self.search(part)).collect::<Result<_, _>>()?))
-            }
-            Search::AllOf(items) => {
-                Ok(Expr::And(items.iter().map(|item| self.item(item)).collect::<Result<_, _>>()?))
-            }
+            Search::AnyOf(parts) => Ok(Expr::Or(
+                parts
+                    .iter()
+                    .map(|part| self.search(part))
+                    .collect::<Result<_, _>>()?,
+            )),
+            Search::AllOf(items) => Ok(Expr::And(
+                items
+                    .iter()
+                    .map(|item| self.item(item))
+                    .collect::<Result<_, _>>()?,
+            )),
         }
     }
 
     fn item(&mut self, item: &Item) -> Result<Expr, MissingField> {
         let field = match &item.field {
-            None => FieldRef { column: KEYWORDS.into(), view: View::Both },
+            None => FieldRef {
+                column: KEYWORDS.into(),
+                view: View::Both,
+            },
             Some(name) => {
                 crate::fields::resolve(self.dataset, name).ok_or_else(|| MissingField(name.clone()))?
             }
@@ -124,10 +145,18 @@ impl Builder {
         let key = (column, field.view, format!("{modifiers}\u{1}{test}"));
         let id = *self.index.entry(key).or_insert(next);
         if id == next {
-            self.items.push(ItemSpec { view: field.view, test: item.test.clone(), column });
+            self.items.push(ItemSpec {
+                view: field.view,
+                test: item.test.clone(),
+                column,
+            });
         }
         let leaf = Expr::Item(id);
-        Ok(if item.negated { Expr::Not(Box::new(leaf)) } else { leaf })
+        Ok(if item.negated {
+            Expr::Not(Box::new(leaf))
+        } else {
+            leaf
+        })
     }
 
     pub fn build(self) -> Program {
@@ -142,7 +171,9 @@ impl Builder {
         for (index, (expr, _)) in self.rules.iter().enumerate() {
             let index = u32::try_from(index).expect("fewer rules than 2^32");
             match needed(expr, &self.items, &self.columns) {
-                Some((_, items)) => items.into_iter().for_each(|item| woken[item as usize].push(index)),
+                Some((_, items)) => items
+                    .into_iter()
+                    .for_each(|item| woken[item as usize].push(index)),
                 None => unconditional.push(index),
             }
         }
@@ -178,9 +209,10 @@ fn needed(expr: &Expr, items: &[ItemSpec], columns: &[String]) -> Option<(usize,
             Some((if rare { 1 } else { 10 }, BTreeSet::from([*item])))
         }
         Expr::Not(_) => None,
-        Expr::And(parts) => {
-            parts.iter().filter_map(|part| needed(part, items, columns)).min_by_key(|(cost, _)| *cost)
-        }
+        Expr::And(parts) => parts
+            .iter()
+            .filter_map(|part| needed(part, items, columns))
+            .min_by_key(|(cost, _)| *cost),
         Expr::Or(parts) => {
             let mut all = (0, BTreeSet::new());
             for part in parts {
@@ -221,13 +253,18 @@ fn column_program(index: usize, name: &str, items: &[ItemSpec]) -> ColumnProgram
         decode |= !matches!(item.view, View::Whole | View::Extension);
         match seeds_of(&item.test) {
             Some(seeds) => {
-                seeds.into_iter().for_each(|seed| by_seed.entry(seed).or_default().push(id));
+                seeds
+                    .into_iter()
+                    .for_each(|seed| by_seed.entry(seed).or_default().push(id));
             }
             None => always.push(id),
         }
     }
     // Too many literals for the automaton's limits: then every item is looked at.
-    let seeds = AhoCorasick::new(by_seed.keys()).ok();
+    let seeds = AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(by_seed.keys())
+        .ok();
     if seeds.is_none() {
         always.clone_from(&own);
     }
@@ -238,17 +275,21 @@ fn column_program(index: usize, name: &str, items: &[ItemSpec]) -> ColumnProgram
         seed_items: by_seed.into_values().collect(),
         always,
         decode,
-        cache: HashMap::with_hasher(RandomState::new()),
+        cache: HashMap::default(),
         truths: vec![Box::default()],
+        entries: HashMap::from_iter([(Box::default(), 0)]),
+        asked: Vec::new(),
     }
 }
 
 impl ColumnProgram {
-    /// Items true for `value`.
-    fn judge(&self, value: Value<'_>, items: &[ItemSpec]) -> Box<[u32]> {
+    /// Leaves the items true for `value`, sorted, in `asked`.
+    fn judge(&mut self, value: Value<'_>, items: &[ItemSpec]) {
         let text = value.text();
         let derived = text.as_deref().map(|text| Derived::new(text, self.decode));
-        let mut asked: BTreeSet<u32> = self.always.iter().copied().collect();
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.clear();
+        asked.extend(&self.always);
         if let (Some(derived), Some(seeds)) = (&derived, &self.seeds) {
             let decoded = derived.decoded.as_ref().map_or("", |d| d.lower.as_str());
             for text in [derived.lower.as_ref(), decoded] {
@@ -260,7 +301,9 @@ impl ColumnProgram {
         if !matches!(value, Value::Text(_)) {
             asked.extend(&self.items);
         }
-        let holds = |id: &u32| {
+        asked.sort_unstable();
+        asked.dedup();
+        asked.retain(|id| {
             let item = &items[*id as usize];
             match (&item.test, &derived) {
                 (Test::Null, derived) => derived.is_none(),
@@ -269,8 +312,8 @@ impl ColumnProgram {
                 (Test::Any(atoms), Some(d)) => atoms.iter().any(|a| atom_holds(a, value, d, item.view)),
                 (Test::All(atoms), Some(d)) => atoms.iter().all(|a| atom_holds(a, value, d, item.view)),
             }
-        };
-        asked.into_iter().filter(holds).collect()
+        });
+        self.asked = asked;
     }
 
     fn entry(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
@@ -284,12 +327,15 @@ impl ColumnProgram {
         if let Some(&entry) = self.cache.get(&hash) {
             return entry;
         }
-        let truths = self.judge(value, items);
-        let entry = if truths.is_empty() {
-            0
-        } else {
-            self.truths.push(truths);
-            u32::try_from(self.truths.len() - 1).expect("bounded by the cache")
+        self.judge(value, items);
+        let entry = match self.entries.get(self.asked.as_slice()) {
+            Some(&entry) => entry,
+            None => {
+                let entry = u32::try_from(self.truths.len()).expect("bounded by the cache");
+                self.truths.push(self.asked.as_slice().into());
+                self.entries.insert(self.asked.as_slice().into(), entry);
+                entry
+            }
         };
         self.cache.insert(hash, entry);
         entry
@@ -299,6 +345,7 @@ impl ColumnProgram {
         if self.cache.len() > CACHE_VALUES_MAX {
             self.cache.clear();
             self.truths.truncate(1);
+            self.entries.retain(|_, entry| *entry == 0);
         }
     }
 }
@@ -309,7 +356,11 @@ fn atom_holds(atom: &Atom, value: Value<'_>, derived: &Derived<'_>, view: View) 
     };
     match atom {
         Atom::Text(matcher) => matches(matcher),
-        Atom::Number { order, value: wanted, text } => {
+        Atom::Number {
+            order,
+            value: wanted,
+            text,
+        } => {
             let as_number = !matches!(value, Value::Text(_)) || text.is_none();
             (as_number && value.number().is_some_and(|n| order.holds(n, *wanted)))
                 || text.as_ref().is_some_and(matches)
@@ -381,7 +432,9 @@ fn column_entries(
             .collect();
     }
     let column = Column::of(batch, &program.name);
-    (0..batch.rows()).map(|row| program.entry(column.value(row), hasher, items)).collect()
+    (0..batch.rows())
+        .map(|row| program.entry(column.value(row), hasher, items))
+        .collect()
 }
 
 /// The record as keywords see it: `raw`, or what is left of it.
@@ -389,8 +442,16 @@ struct Record<'a>(Vec<Column<'a>>);
 
 impl<'a> Record<'a> {
     fn of(batch: &'a EventBatch) -> Record<'a> {
-        const PARTS: [&str; 8] =
-            ["src_ip", "method", "uri", "status", "ua", "dst_host", "cs_referer", "message"];
+        const PARTS: [&str; 8] = [
+            "src_ip",
+            "method",
+            "uri",
+            "status",
+            "ua",
+            "dst_host",
+            "cs_referer",
+            "message",
+        ];
         match Column::of(batch, "raw") {
             Column::Absent => Record(PARTS.iter().map(|name| Column::of(batch, name)).collect()),
             raw => Record(vec![raw]),
@@ -417,5 +478,36 @@ fn holds(expr: &Expr, stamp: &[u32], generation: u32) -> bool {
         Expr::Not(inner) => !holds(inner, stamp, generation),
         Expr::And(parts) => parts.iter().all(|part| holds(part, stamp, generation)),
         Expr::Or(parts) => parts.iter().any(|part| holds(part, stamp, generation)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::RuleSet;
+    use crate::sigma::document::Document;
+
+    /// An item without literals is evaluated for every distinct URI.
+    #[test]
+    fn nearly_every_builtin_item_has_literals_to_look_for() {
+        let mut builder = Builder::new(Dataset::CloudFront);
+        for loaded in RuleSet::builtin().loaded() {
+            if let Document::Rule(rule) = loaded.document.as_ref() {
+                // Firewall rules have other fields.
+                let _ = builder.add(rule, 0);
+            }
+        }
+        let program = builder.build();
+        let uri = program
+            .columns
+            .iter()
+            .find(|column| column.name == "uri")
+            .expect("rules on uri");
+        assert!(
+            uri.always.len() <= 1,
+            "{} of {} items",
+            uri.always.len(),
+            uri.items.len()
+        );
     }
 }

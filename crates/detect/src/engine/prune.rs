@@ -34,7 +34,12 @@ impl Engine {
         let target = self.options.cells_max / 4 * 3;
         let least = self.horizon_min_us();
         // Each round halves the stretch kept, down to the least horizon.
-        let oldest = self.state.tracks.iter().filter_map(super::track::Track::oldest).min();
+        let oldest = self
+            .state
+            .tracks
+            .iter()
+            .filter_map(super::track::Track::oldest)
+            .min();
         for round in 1..=20 {
             if self.cells() <= target {
                 break;
@@ -65,7 +70,9 @@ impl Engine {
             gone += series.prune(tenants[usize::from(series.tenant)].cut);
         }
         for ((_, tenant), totals) in &mut self.state.totals {
-            let cut = tenants[usize::from(*tenant)].cut.div_euclid(haetae_event::time::MINUTE_US);
+            let cut = tenants[usize::from(*tenant)]
+                .cut
+                .div_euclid(haetae_event::time::MINUTE_US);
             *totals = totals.split_off(&cut);
         }
         self.state.stats.evicted_cells += gone as u64;

@@ -53,10 +53,23 @@ pub struct Series {
 impl Series {
     pub fn new(tenant: u16, dataset: Dataset, host: Option<&str>) -> Series {
         let entity = match host {
-            Some(host) => Entity { kind: "host".into(), value: host.into() },
-            None => Entity { kind: "dataset".into(), value: dataset.as_str().into() },
+            Some(host) => Entity {
+                kind: "host".into(),
+                value: host.into(),
+            },
+            None => Entity {
+                kind: "dataset".into(),
+                value: dataset.as_str().into(),
+            },
         };
-        Series { tenant, dataset, entity, minutes: BTreeMap::new(), dirty: false, told: Vec::new() }
+        Series {
+            tenant,
+            dataset,
+            entity,
+            minutes: BTreeMap::new(),
+            dirty: false,
+            told: Vec::new(),
+        }
     }
 
     pub fn add(&mut self, minute: i64, counted: &Minute) {
@@ -96,7 +109,10 @@ impl Series {
         let mut stretch = Stretch::new("error_rate", "High error rate", config.level, &["T1499"]);
         for (start, counted) in self.windows(closed_until) {
             let failed = counted.client_errors + counted.server_errors;
-            let (server, all) = (ratio(counted.server_errors, counted.total), ratio(failed, counted.total));
+            let (server, all) = (
+                ratio(counted.server_errors, counted.total),
+                ratio(failed, counted.total),
+            );
             if counted.total < config.requests_min
                 || (server < config.server_error_ratio_min && all < config.error_ratio_min)
             {
@@ -113,7 +129,9 @@ impl Series {
 
     fn surges(&self, detectors: &Detectors, closed_until: i64, out: &mut Vec<Verdict>) {
         let config = &detectors.surge;
-        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else { return };
+        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else {
+            return;
+        };
         let mut stretch = Stretch::new("surge", "Surge of requests", config.level, &["T1498", "T1499"]);
         for (&minute, counted) in &self.minutes {
             let known = (minute - first).min(config.baseline_minutes);
@@ -129,10 +147,16 @@ impl Series {
             if factor < config.factor_min {
                 continue;
             }
-            let line = format!("{} requests in 1 min, usually {usual} (median of {known} min)", counted.total);
+            let line = format!(
+                "{} requests in 1 min, usually {usual} (median of {known} min)",
+                counted.total
+            );
             stretch.hold(minute, 1, counted.total, line, factor);
             if known < config.baseline_minutes {
-                stretch.note("baseline", format!("cold: {known} of {} minutes", config.baseline_minutes));
+                stretch.note(
+                    "baseline",
+                    format!("cold: {known} of {} minutes", config.baseline_minutes),
+                );
             }
         }
         stretch.finish("highest factor over the median", out);
@@ -149,8 +173,15 @@ impl Series {
 
     fn refusals(&self, detectors: &Detectors, closed_until: i64, out: &mut Vec<Verdict>) {
         let config = &detectors.refusals;
-        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else { return };
-        let mut stretch = Stretch::new("refusals", "Unusual share of refused flows", config.level, &["T1046"]);
+        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else {
+            return;
+        };
+        let mut stretch = Stretch::new(
+            "refusals",
+            "Unusual share of refused flows",
+            config.level,
+            &["T1046"],
+        );
         for (start, counted) in self.windows(closed_until) {
             let known = (start - first).min(config.baseline_minutes);
             let share = ratio(counted.refused, counted.total);
@@ -161,7 +192,9 @@ impl Series {
                 continue;
             }
             let mut before = Minute::default();
-            self.minutes.range(start - known..start).for_each(|(_, minute)| before.add(minute));
+            self.minutes
+                .range(start - known..start)
+                .for_each(|(_, minute)| before.add(minute));
             let usual = ratio(before.refused, before.total);
             if before.total == 0 || usual >= config.baseline_ratio_max {
                 continue;
@@ -174,7 +207,10 @@ impl Series {
             );
             stretch.hold(start, WINDOW_MINUTES, counted.refused, line, share);
             if known < config.baseline_minutes {
-                stretch.note("baseline", format!("cold: {known} of {} minutes", config.baseline_minutes));
+                stretch.note(
+                    "baseline",
+                    format!("cold: {known} of {} minutes", config.baseline_minutes),
+                );
             }
         }
         stretch.finish("highest share of refusals", out);
@@ -195,7 +231,11 @@ fn closed(end: i64, closed_until: i64) -> bool {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 /// Windows in a row that hold, growing into verdicts.
@@ -212,24 +252,45 @@ impl Stretch {
         level: Level,
         attack: &'static [&'static str],
     ) -> Stretch {
-        let extent = Extent { start: 0, end: 0, count: 0 };
-        let empty =
-            Verdict { detector, title, level, extent, evidence: Vec::new(), facts: Vec::new(), attack };
-        Stretch { empty, found: Vec::new(), peaks: Vec::new() }
+        let extent = Extent {
+            start: 0,
+            end: 0,
+            count: 0,
+        };
+        let empty = Verdict {
+            detector,
+            title,
+            level,
+            extent,
+            evidence: Vec::new(),
+            facts: Vec::new(),
+            attack,
+        };
+        Stretch {
+            empty,
+            found: Vec::new(),
+            peaks: Vec::new(),
+        }
     }
 
     fn hold(&mut self, minute: i64, minutes: i64, count: u64, line: String, peak: f64) {
         let (start, end) = (minute * MINUTE_US, (minute + minutes) * MINUTE_US - 1);
         if self.found.last().is_none_or(|last| last.extent.end + 1 < start) {
             let extent = Extent { start, end, count: 0 };
-            self.found.push(Verdict { extent, ..self.empty.clone() });
+            self.found.push(Verdict {
+                extent,
+                ..self.empty.clone()
+            });
             self.peaks.push(peak);
         }
         let last = self.found.last_mut().expect("pushed above when empty");
         last.extent.end = end;
         last.extent.count += count;
         if last.evidence.len() < haetae_event::finding::EVIDENCE_MAX {
-            last.evidence.push(EvidenceRef { ts: Micros(start), summary: line });
+            last.evidence.push(EvidenceRef {
+                ts: Micros(start),
+                summary: line,
+            });
         }
         let highest = self.peaks.last_mut().expect("pushed with the verdict");
         *highest = highest.max(peak);

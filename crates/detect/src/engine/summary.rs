@@ -1,6 +1,7 @@
 //! One line about one row, for evidence.
 
 use super::value::{Column, Value};
+use arrow::array::Array;
 use haetae_event::{Dataset, EventBatch};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,7 +24,11 @@ impl<'a> Summaries<'a> {
         } else {
             ["method", "uri", "status", "ua", "message"]
         };
-        Summaries { flow, columns: names.map(|name| Column::of(batch, name)), made: Vec::new() }
+        Summaries {
+            flow,
+            columns: names.map(|name| Column::of(batch, name)),
+            made: Vec::new(),
+        }
     }
 
     /// The row's line: `GET /path 404`, with the agent, or the flow.
@@ -34,9 +39,27 @@ impl<'a> Summaries<'a> {
         if let Some(made) = &self.made[row] {
             return made.clone();
         }
-        let made: Arc<str> = if self.flow { self.flow(row) } else { self.request(row) }.into();
+        let made: Arc<str> = if self.flow {
+            self.flow(row)
+        } else {
+            self.request(row)
+        }
+        .into();
         self.made[row] = Some(made.clone());
         made
+    }
+
+    /// A cheap number that differs between most rows and is the same for equal ones.
+    pub fn salt(&self, row: usize) -> u64 {
+        match &self.columns[1] {
+            // The view holds the length and the first bytes; the last ones differ more.
+            Column::Text(texts) if texts.is_valid(row) => {
+                let text = texts.value(row).as_bytes();
+                let tail = text.last_chunk::<8>().map_or(0, |tail| u64::from_le_bytes(*tail));
+                tail ^ (text.len() as u64)
+            }
+            _ => 0,
+        }
     }
 
     fn request(&self, row: usize) -> String {

@@ -41,7 +41,11 @@ impl Mode {
         match self {
             Mode::Single { gap_us } => windows::clusters(cells, *gap_us),
             Mode::Events { span_us, threshold } | Mode::Values { span_us, threshold } => {
-                let until = if threshold.monotone() { i64::MAX } else { closed_until };
+                let until = if threshold.monotone() {
+                    i64::MAX
+                } else {
+                    closed_until
+                };
                 windows::crossings(cells, self.values(), *span_us, threshold, until)
             }
         }
@@ -66,7 +70,14 @@ pub struct KeyState {
     dirty: bool,
     /// Earliest matches of each stretch of time, sorted.
     evidence: Vec<(i64, Arc<str>)>,
-    pub told: Vec<Told>,
+    /// Most keys never have an episode.
+    spoken: Option<Box<Spoken>>,
+}
+
+/// What was told of a key.
+#[derive(Debug, Default)]
+struct Spoken {
+    told: Vec<Told>,
     /// The episode that reaches back past what is remembered, as it was when that was cut.
     carried: Option<(Extent, Vec<EvidenceRef>)>,
 }
@@ -83,13 +94,31 @@ pub struct Track {
     dirty: Vec<u32>,
     pub cells: usize,
     evidence_bucket_us: i64,
+    /// Evidence is kept of one match in so many.
+    evidence_share: u64,
 }
+
+/// Rules that need this many events keep evidence of one in eight, chosen by time and value:
+/// they see nearly every request, and any episode of theirs holds enough others.
+const SAMPLED_FROM: u64 = 50;
 
 impl Track {
     pub fn new(mode: Mode) -> Track {
         // Short enough that the evidence kept for a stretch lies near the episode's start.
         let evidence_bucket_us = (mode.span_us() / 5).clamp(1_000_000, 60_000_000);
-        Track { mode, slots: Vec::new(), states: Vec::new(), dirty: Vec::new(), cells: 0, evidence_bucket_us }
+        let evidence_share = match &mode {
+            Mode::Events { threshold, .. } if threshold.least() >= SAMPLED_FROM => 8,
+            _ => 1,
+        };
+        Track {
+            mode,
+            slots: Vec::new(),
+            states: Vec::new(),
+            dirty: Vec::new(),
+            cells: 0,
+            evidence_bucket_us,
+            evidence_share,
+        }
     }
 
     fn slot(&mut self, key: u32) -> usize {
@@ -105,15 +134,15 @@ impl Track {
                 sorted: true,
                 dirty: false,
                 evidence: Vec::new(),
-                told: Vec::new(),
-                carried: None,
+                spoken: None,
             });
         }
         self.slots[at] as usize
     }
 
-    /// Folds one match in: `what` is 1, or the hash of the value counted.
-    pub fn observe(&mut self, key: u32, ts: i64, what: u64, summary: impl FnOnce() -> Arc<str>) {
+    /// Folds one match in: `what` is 1, or the hash of the value counted; `salt` is a hash of
+    /// the row's content.
+    pub fn observe(&mut self, key: u32, ts: i64, what: u64, salt: u64, summary: impl FnOnce() -> Arc<str>) {
         let slot = self.slot(key);
         let values = self.mode.values();
         let bucket = self.evidence_bucket_us;
@@ -135,7 +164,11 @@ impl Track {
                 self.cells += 1;
             }
         }
-        state.keep_evidence(ts, bucket, summary, &mut self.cells);
+        if (salt ^ ts.cast_unsigned()).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & (self.evidence_share - 1)
+            == 0
+        {
+            state.keep_evidence(ts, bucket, summary, &mut self.cells);
+        }
     }
 
     /// Keys with news since the last call, as slots in key order of arrival; told keys too when
@@ -146,7 +179,11 @@ impl Track {
             self.states[slot as usize].dirty = false;
         }
         if all_told {
-            let told = self.states.iter().enumerate().filter(|(_, state)| !state.told.is_empty());
+            let told = self
+                .states
+                .iter()
+                .enumerate()
+                .filter(|(_, state)| !state.told().is_empty());
             dirty.extend(told.map(|(slot, _)| u32::try_from(slot).expect("slots are u32")));
             dirty.sort_unstable();
             dirty.dedup();
@@ -176,7 +213,7 @@ impl Track {
         let open = !mode.monotone() && state.cells.last().is_some_and(|cell| cell.0 > closed_until);
         let mut extents = mode.extents(&state.cells, closed_until);
         let mut carried_evidence = Vec::new();
-        if let Some((carried, evidence)) = &state.carried {
+        if let Some((carried, evidence)) = state.spoken.as_ref().and_then(|s| s.carried.as_ref()) {
             match extents.first_mut() {
                 Some(first) if first.start.saturating_sub(carried.end) <= mode.span_us() => {
                     first.start = carried.start;
@@ -199,6 +236,9 @@ impl Track {
                 evidence.sort();
                 evidence.dedup();
                 evidence.truncate(EVIDENCE_MAX);
+                if evidence.is_empty() {
+                    evidence.push(state.busiest(extent, mode.values()));
+                }
                 (extent, evidence)
             })
             .collect();
@@ -220,9 +260,7 @@ impl Track {
             let cut = cut_of(state.key);
             self.cells -= state.prune(cut, &self.mode);
         }
-        self.drop_states(|state| {
-            state.cells.is_empty() && state.carried.is_none() && !state.dirty
-        });
+        self.drop_states(|state| state.cells.is_empty() && state.spoken.is_none() && !state.dirty);
         before - self.cells
     }
 
@@ -254,7 +292,10 @@ impl Track {
 
     /// Oldest event time remembered.
     pub fn oldest(&self) -> Option<i64> {
-        self.states.iter().flat_map(|state| state.cells.iter().map(|cell| cell.0)).min()
+        self.states
+            .iter()
+            .flat_map(|state| state.cells.iter().map(|cell| cell.0))
+            .min()
     }
 }
 
@@ -265,6 +306,16 @@ impl Extent {
 }
 
 impl KeyState {
+    pub fn told(&self) -> &[Told] {
+        self.spoken.as_ref().map_or(&[], |spoken| &spoken.told)
+    }
+
+    pub fn tell(&mut self, told: Vec<Told>) {
+        if !told.is_empty() || self.spoken.is_some() {
+            self.spoken.get_or_insert_default().told = told;
+        }
+    }
+
     /// Keeps the [`EVIDENCE_MAX`] earliest matches of each bucket of time, by (time, summary).
     fn keep_evidence(
         &mut self,
@@ -304,28 +355,49 @@ impl KeyState {
         }
     }
 
+    /// A line about the moment with most events, for an episode of which no text was kept.
+    fn busiest(&self, extent: Extent, values: bool) -> EvidenceRef {
+        let inside = self.cells.iter().filter(|cell| extent.holds(cell.0) && !values);
+        let (ts, count) = inside.fold(
+            (extent.start, 0),
+            |best, cell| if cell.1 > best.1 { *cell } else { best },
+        );
+        EvidenceRef {
+            ts: Micros(ts),
+            summary: format!("{count} events at this moment"),
+        }
+    }
+
     fn evidence_in(&self, extent: Extent) -> Vec<EvidenceRef> {
         let from = self.evidence.partition_point(|e| e.0 < extent.start);
         self.evidence[from..]
             .iter()
             .take_while(|e| e.0 <= extent.end)
             .take(EVIDENCE_MAX)
-            .map(|(ts, summary)| EvidenceRef { ts: Micros(*ts), summary: summary.as_ref().to_owned() })
+            .map(|(ts, summary)| EvidenceRef {
+                ts: Micros(*ts),
+                summary: summary.as_ref().to_owned(),
+            })
             .collect()
     }
 
     /// Forgets what lies before `cut`; an episode told across it is carried on.
     fn prune(&mut self, cut: i64, mode: &Mode) -> usize {
         let reach = mode.span_us();
-        let across = self
+        let mut spoken = self.spoken.take().unwrap_or_default();
+        let across = spoken
             .told
             .iter()
             .find(|told| told.extent.start < cut && told.extent.end.saturating_add(reach) >= cut)
             .map(|told| (told.extent, told.evidence.clone()));
         if across.is_none() {
-            self.carried = None;
+            spoken.carried = None;
         }
-        self.told.retain(|told| told.extent.end.saturating_add(reach) >= cut);
+        spoken
+            .told
+            .retain(|told| told.extent.end.saturating_add(reach) >= cut);
+        let earlier = spoken.carried.clone();
+        self.spoken = (!spoken.told.is_empty() || earlier.is_some()).then_some(spoken);
         if self.cells.iter().all(|cell| cell.0 >= cut) {
             return 0;
         }
@@ -334,15 +406,16 @@ impl KeyState {
             windows::settle(&mut self.cells, mode.values());
             self.sorted = true;
         }
-        let earlier = self.carried.take();
         if let Some((mut extent, evidence)) = across {
             let end = extent.end.min(cut - 1);
             if !mode.values() {
-                let past = earlier.filter(|(e, _)| e.start == extent.start).map_or(0, |(e, _)| e.count);
+                let past = earlier
+                    .filter(|(e, _)| e.start == extent.start)
+                    .map_or(0, |(e, _)| e.count);
                 extent.count = past + windows::count_between(&self.cells, false, extent.start, end);
             }
             extent.end = end;
-            self.carried = Some((extent, evidence));
+            self.spoken.get_or_insert_default().carried = Some((extent, evidence));
         }
         let gone = self.cells.partition_point(|cell| cell.0 < cut);
         self.cells.drain(..gone);

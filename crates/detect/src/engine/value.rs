@@ -31,7 +31,9 @@ pub enum Value<'a> {
 impl<'a> Column<'a> {
     /// Columns of other types than rules can read are taken as absent.
     pub fn of(batch: &'a EventBatch, name: &str) -> Column<'a> {
-        let Some(column) = batch.column(name) else { return Column::Absent };
+        let Some(column) = batch.column(name) else {
+            return Column::Absent;
+        };
         match column.data_type() {
             DataType::Utf8View => Column::Text(column.as_string_view()),
             DataType::Int32 => Column::Int32(column.as_primitive()),
@@ -147,14 +149,28 @@ impl<'a> Derived<'a> {
         let decoded = (decode && decode::may_be_encoded(logged)).then(|| {
             let (stem, query) = split_uri(logged);
             let mut whole = decode::attack_text(stem).into_owned();
-            let stem = (whole.len(), lower(&whole).len());
+            let lower_stem = if whole.is_ascii() {
+                whole.len()
+            } else {
+                lower(&whole).len()
+            };
+            let stem = (whole.len(), lower_stem);
             if let Some(query) = query {
                 whole.push('?');
                 whole.push_str(&decode::attack_text(query));
             }
-            Decoded { lower: lower(&whole).into_owned(), whole, stem, has_query: query.is_some() }
+            Decoded {
+                lower: lower(&whole).into_owned(),
+                whole,
+                stem,
+                has_query: query.is_some(),
+            }
         });
-        Derived { logged, lower: lower(logged), decoded }
+        Derived {
+            logged,
+            lower: lower(logged),
+            decoded,
+        }
     }
 
     /// Calls `each` with (as logged, lower-cased) spellings of `view` until it returns true.
@@ -166,9 +182,7 @@ impl<'a> Derived<'a> {
                 Some(d) => each(&d.whole, &d.lower),
                 None => each(self.logged, &self.lower),
             },
-            View::Both => {
-                each(self.logged, &self.lower) || decoded.is_some_and(|d| each(&d.whole, &d.lower))
-            }
+            View::Both => each(self.logged, &self.lower) || decoded.is_some_and(|d| each(&d.whole, &d.lower)),
             View::Stem => {
                 each(split_uri(self.logged).0, split_uri(&self.lower).0)
                     || decoded.is_some_and(|d| each(&d.whole[..d.stem.0], &d.lower[..d.stem.1]))

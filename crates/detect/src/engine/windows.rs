@@ -40,7 +40,11 @@ pub fn clusters(cells: &[Cell], gap_us: i64) -> Vec<Extent> {
                 last.end = ts;
                 last.count += count;
             }
-            _ => found.push(Extent { start: ts, end: ts, count }),
+            _ => found.push(Extent {
+                start: ts,
+                end: ts,
+                count,
+            }),
         }
     }
     found
@@ -92,7 +96,19 @@ pub fn crossings(
     threshold: &Threshold,
     closed_until: i64,
 ) -> Vec<Extent> {
-    let mut inside = if values { Inside::Values(AHashMap::new()) } else { Inside::Events(0) };
+    let most = if values {
+        cells.len() as u64
+    } else {
+        cells.iter().map(|cell| cell.1).sum()
+    };
+    if most < threshold.least() {
+        return Vec::new();
+    }
+    let mut inside = if values {
+        Inside::Values(AHashMap::new())
+    } else {
+        Inside::Events(0)
+    };
     let mut found: Vec<Extent> = Vec::new();
     let (mut oldest, mut at) = (0, 0);
     while at < cells.len() {
@@ -112,7 +128,11 @@ pub fn crossings(
         let start = cells[oldest].0;
         match found.last_mut() {
             Some(last) if start.saturating_sub(last.end) <= span_us => last.end = ts,
-            _ => found.push(Extent { start, end: ts, count: 0 }),
+            _ => found.push(Extent {
+                start,
+                end: ts,
+                count: 0,
+            }),
         }
     }
     for extent in &mut found {
@@ -149,11 +169,21 @@ mod tests {
         let cells = [(0, 1), (50, 1), (99, 1), (199, 1), (200, 2)];
         assert_eq!(
             crossings(&cells, false, 100, &at_least(3), i64::MAX),
-            vec![Extent { start: 0, end: 200, count: 6 }],
+            vec![Extent {
+                start: 0,
+                end: 200,
+                count: 6
+            }],
             "0..99 and 199..200 are no further apart than the span"
         );
-        assert_eq!(crossings(&[(0, 2), (100, 1)], false, 100, &at_least(3), i64::MAX), vec![]);
-        assert_eq!(crossings(&[(0, 2), (99, 1)], false, 100, &at_least(3), i64::MAX).len(), 1);
+        assert_eq!(
+            crossings(&[(0, 2), (100, 1)], false, 100, &at_least(3), i64::MAX),
+            vec![]
+        );
+        assert_eq!(
+            crossings(&[(0, 2), (99, 1)], false, 100, &at_least(3), i64::MAX).len(),
+            1
+        );
     }
 
     #[test]
@@ -161,7 +191,11 @@ mod tests {
         let cells = [(0, 7), (10, 7), (20, 8), (30, 9), (500, 7)];
         assert_eq!(
             crossings(&cells, true, 100, &at_least(3), i64::MAX),
-            vec![Extent { start: 0, end: 30, count: 3 }]
+            vec![Extent {
+                start: 0,
+                end: 30,
+                count: 3
+            }]
         );
         assert_eq!(crossings(&cells, true, 100, &at_least(4), i64::MAX), vec![]);
     }
@@ -171,6 +205,13 @@ mod tests {
         let cells = [(0, 1), (10, 2), (21, 1)];
         let found = clusters(&cells, 10);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0], Extent { start: 0, end: 10, count: 3 });
+        assert_eq!(
+            found[0],
+            Extent {
+                start: 0,
+                end: 10,
+                count: 3
+            }
+        );
     }
 }

@@ -28,7 +28,12 @@ pub fn parse(text: &str, names: &[String]) -> Result<Condition, String> {
     if text.contains('|') {
         return Err("aggregation with `|` is obsolete; write a correlation rule".into());
     }
-    let mut reader = Reader { tokens: tokens(text), at: 0, names, depth: 0 };
+    let mut reader = Reader {
+        tokens: tokens(text),
+        at: 0,
+        names,
+        depth: 0,
+    };
     let condition = reader.or()?;
     match reader.tokens.get(reader.at) {
         None => Ok(condition),
@@ -56,7 +61,10 @@ fn tokens(text: &str) -> Vec<&str> {
 
 impl Reader<'_> {
     fn take(&mut self, word: &str) -> bool {
-        let found = self.tokens.get(self.at).is_some_and(|token| token.eq_ignore_ascii_case(word));
+        let found = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|token| token.eq_ignore_ascii_case(word));
         self.at += usize::from(found);
         found
     }
@@ -88,18 +96,29 @@ impl Reader<'_> {
             negated = !negated;
         }
         let inner = self.primary()?;
-        Ok(if negated { Condition::Not(Box::new(inner)) } else { inner })
+        Ok(if negated {
+            Condition::Not(Box::new(inner))
+        } else {
+            inner
+        })
     }
 
     fn primary(&mut self) -> Result<Condition, String> {
         if self.take("(") {
             let inner = self.or()?;
-            return if self.take(")") { Ok(inner) } else { Err("a `(` is not closed".into()) };
+            return if self.take(")") {
+                Ok(inner)
+            } else {
+                Err("a `(` is not closed".into())
+            };
         }
         let Some(&token) = self.tokens.get(self.at) else {
             return Err("the condition ends too early".into());
         };
-        let of = self.tokens.get(self.at + 1).is_some_and(|next| next.eq_ignore_ascii_case("of"));
+        let of = self
+            .tokens
+            .get(self.at + 1)
+            .is_some_and(|next| next.eq_ignore_ascii_case("of"));
         if of {
             return self.quantified(token);
         }
@@ -107,7 +126,9 @@ impl Reader<'_> {
         if self.names.iter().any(|name| name == token) {
             Ok(Condition::Name(token.to_owned()))
         } else {
-            Err(format!("the condition names `{token}`, which the detection does not define"))
+            Err(format!(
+                "the condition names `{token}`, which the detection does not define"
+            ))
         }
     }
 
@@ -115,7 +136,11 @@ impl Reader<'_> {
         let all = match quantifier.to_ascii_lowercase().as_str() {
             "1" | "any" => false,
             "all" => true,
-            other => return Err(format!("`{other} of` is not a quantifier; use `1 of` or `all of`")),
+            other => {
+                return Err(format!(
+                    "`{other} of` is not a quantifier; use `1 of` or `all of`"
+                ));
+            }
         };
         let Some(&pattern) = self.tokens.get(self.at + 2) else {
             return Err("`of` needs a pattern or `them`".into());
@@ -136,7 +161,11 @@ impl Reader<'_> {
 }
 
 fn one_or(mut parts: Vec<Condition>, many: fn(Vec<Condition>) -> Condition) -> Condition {
-    if parts.len() == 1 { parts.remove(0) } else { many(parts) }
+    if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        many(parts)
+    }
 }
 
 /// Whether `pattern` (with `*`) or `them` picks `name`; names that start with `_` are skipped
@@ -150,9 +179,13 @@ fn chosen(pattern: &str, name: &str) -> bool {
     }
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
     for part in middle {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
@@ -184,7 +217,10 @@ mod tests {
                 Condition::And(vec![name("sel_b"), Condition::Not(Box::new(name("filter")))]),
             ]))
         );
-        assert_eq!(read("1 of sel_*"), Ok(Condition::Or(vec![name("sel_a"), name("sel_b")])));
+        assert_eq!(
+            read("1 of sel_*"),
+            Ok(Condition::Or(vec![name("sel_a"), name("sel_b")]))
+        );
         assert_eq!(
             read("all of them"),
             Ok(Condition::And(vec![name("sel_a"), name("sel_b"), name("filter")]))
@@ -195,9 +231,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_told() {
-        for bad in
-            ["", "nope", "sel_a |  count() > 5", "(sel_a", "sel_a sel_b", "2 of sel_*", "1 of x*", "1 of", "not"]
-        {
+        for bad in [
+            "",
+            "nope",
+            "sel_a |  count() > 5",
+            "(sel_a",
+            "sel_a sel_b",
+            "2 of sel_*",
+            "1 of x*",
+            "1 of",
+            "not",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read(&"(".repeat(1000)).is_err());

@@ -29,7 +29,9 @@ impl Threshold {
 
     /// More events can only keep it true.
     pub fn monotone(&self) -> bool {
-        self.0.iter().all(|(order, _)| matches!(order, Order::Greater | Order::GreaterEqual))
+        self.0
+            .iter()
+            .all(|(order, _)| matches!(order, Order::Greater | Order::GreaterEqual))
     }
 
     /// The least count that can satisfy it.
@@ -58,7 +60,11 @@ pub struct Correlation {
 }
 
 fn problem<T>(message: impl Into<String>, hint: &'static str) -> Result<T, ItemProblem> {
-    Err(ItemProblem { code: "sigma-correlation", message: message.into(), hint })
+    Err(ItemProblem {
+        code: "sigma-correlation",
+        message: message.into(),
+        hint,
+    })
 }
 
 /// Reads the `correlation` map of a document; `outer` is the whole document (for `generate`).
@@ -66,12 +72,23 @@ fn problem<T>(message: impl Into<String>, hint: &'static str) -> Result<T, ItemP
 /// # Errors
 /// What of it cannot be honoured.
 pub fn read(map: &Map<String, Value>, outer: &Map<String, Value>) -> Result<Correlation, ItemProblem> {
-    const KEYS: [&str; 7] = ["type", "rules", "group-by", "timespan", "aliases", "condition", "generate"];
+    const KEYS: [&str; 7] = [
+        "type",
+        "rules",
+        "group-by",
+        "timespan",
+        "aliases",
+        "condition",
+        "generate",
+    ];
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return problem(format!("unknown key `{unknown}` in the correlation"), "");
     }
     let Some(Value::Object(condition)) = map.get("condition") else {
-        return problem("a count needs `condition` with gt, gte, lt, lte or eq", "condition: {gte: 10}");
+        return problem(
+            "a count needs `condition` with gt, gte, lt, lte or eq",
+            "condition: {gte: 10}",
+        );
     };
     let counted = match map.get("type").and_then(Value::as_str) {
         Some("event_count") => Counted::Events,
@@ -122,7 +139,9 @@ fn texts(value: Option<&Value>) -> Option<Vec<String>> {
 }
 
 fn aliases(value: Option<&Value>) -> Result<BTreeMap<String, BTreeMap<String, String>>, ItemProblem> {
-    let Some(value) = value else { return Ok(BTreeMap::new()) };
+    let Some(value) = value else {
+        return Ok(BTreeMap::new());
+    };
     match serde_json::from_value(value.clone()) {
         Ok(aliases) => Ok(aliases),
         Err(_) => problem("`aliases` must be alias → rule → field", ""),

@@ -66,7 +66,11 @@ pub enum Document {
 }
 
 fn problem<T>(code: &'static str, message: impl Into<String>, hint: &'static str) -> Result<T, ItemProblem> {
-    Err(ItemProblem { code, message: message.into(), hint })
+    Err(ItemProblem {
+        code,
+        message: message.into(),
+        hint,
+    })
 }
 
 /// Checks one document.
@@ -84,7 +88,11 @@ pub fn read(value: &Value) -> Result<Document, ItemProblem> {
             Ok(Document::Correlation(attributes, correlation::read(inner, map)?))
         }
         (None, None, Some(_)) => problem("sigma-filter", "filters are not supported", ""),
-        _ => problem("sigma-document", "a rule needs `detection` or `correlation`, a map", ""),
+        _ => problem(
+            "sigma-document",
+            "a rule needs `detection` or `correlation`, a map",
+            "",
+        ),
     }
 }
 
@@ -97,10 +105,20 @@ fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
         None => Level::Medium,
         Some(level) => match level.parse() {
             Ok(level) => level,
-            Err(message) => return Err(ItemProblem { code: "sigma-level", message, hint: "" }),
+            Err(message) => {
+                return Err(ItemProblem {
+                    code: "sigma-level",
+                    message,
+                    hint: "",
+                });
+            }
         },
     };
-    let tags = map.get("tags").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let tags = map
+        .get("tags")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let attack = tags
         .iter()
         .filter_map(|tag| tag.as_str()?.strip_prefix("attack."))
@@ -108,7 +126,9 @@ fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
         .map(str::to_uppercase)
         .collect();
     Ok(Attributes {
-        id: text("id").or_else(|| text("name")).unwrap_or_else(|| title.clone()),
+        id: text("id")
+            .or_else(|| text("name"))
+            .unwrap_or_else(|| title.clone()),
         name: text("name"),
         description: text("description").unwrap_or_default(),
         title,
@@ -125,7 +145,10 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     for (key, value) in value.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
             ("entity", Value::Array(fields)) => {
-                custom.entity = fields.iter().filter_map(|f| f.as_str().map(str::to_owned)).collect();
+                custom.entity = fields
+                    .iter()
+                    .filter_map(|f| f.as_str().map(str::to_owned))
+                    .collect();
             }
             ("proxy_aware", Value::Bool(on)) => custom.proxy_aware = *on,
             ("gap", Value::String(text)) => custom.gap_us = correlation::span_us(text),
@@ -146,7 +169,11 @@ fn rule(
         match name.as_str() {
             "condition" => {}
             "timeframe" => {
-                return problem("sigma-timeframe", "`timeframe` is obsolete", "write a correlation rule");
+                return problem(
+                    "sigma-timeframe",
+                    "`timeframe` is obsolete",
+                    "write a correlation rule",
+                );
             }
             _ => {
                 searches.insert(name.clone(), search(value)?);
@@ -166,8 +193,17 @@ fn rule(
             Err(message) => return problem("sigma-condition", message, ""),
         }
     }
-    let condition = if parts.len() == 1 { parts.remove(0) } else { Condition::Or(parts) };
-    Ok(Document::Rule(Rule { attributes, source, condition, searches }))
+    let condition = if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        Condition::Or(parts)
+    };
+    Ok(Document::Rule(Rule {
+        attributes,
+        source,
+        condition,
+        searches,
+    }))
 }
 
 fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
@@ -175,7 +211,11 @@ fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
         return problem("sigma-logsource", "a detection rule needs a `logsource`", "");
     };
     let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_lowercase);
-    Ok(LogSource { category: text("category"), product: text("product"), service: text("service") })
+    Ok(LogSource {
+        category: text("category"),
+        product: text("product"),
+        service: text("service"),
+    })
 }
 
 fn search(value: &Value) -> Result<Search, ItemProblem> {

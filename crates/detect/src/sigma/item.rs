@@ -21,7 +21,11 @@ pub enum Test {
 pub enum Atom {
     Text(Matcher),
     /// Numbers compare as numbers, and as their text where the field is text.
-    Number { order: Order, value: f64, text: Option<Matcher> },
+    Number {
+        order: Order,
+        value: f64,
+        text: Option<Matcher>,
+    },
 }
 
 /// Comparisons with a number.
@@ -110,11 +114,21 @@ impl Modifiers {
                 "gt" => m.order = Some(Order::Greater),
                 "gte" => m.order = Some(Order::GreaterEqual),
                 other => {
-                    return problem("sigma-modifier", format!("modifier `{other}` is not supported"), KNOWN);
+                    return problem(
+                        "sigma-modifier",
+                        format!("modifier `{other}` is not supported"),
+                        KNOWN,
+                    );
                 }
             }
         }
-        let kinds = [m.exists, m.cidr, m.regex, m.order.is_some(), m.starts || m.ends || m.contains];
+        let kinds = [
+            m.exists,
+            m.cidr,
+            m.regex,
+            m.order.is_some(),
+            m.starts || m.ends || m.contains,
+        ];
         if kinds.into_iter().filter(|on| *on).count() > 1 {
             return problem(
                 "sigma-modifier",
@@ -135,18 +149,31 @@ pub fn read(key: &str, value: &Value) -> Result<Item, ItemProblem> {
     let field = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
     let m = Modifiers::read(parts)?;
     let source = format!("{key}: {value}");
-    let item = |test, negated| Item { field: field.clone(), negated, test, source: source.clone() };
+    let item = |test, negated| Item {
+        field: field.clone(),
+        negated,
+        test,
+        source: source.clone(),
+    };
     if m.exists {
         return match (value, &field) {
-            (Value::Bool(wanted), Some(_)) => Ok(item(Test::Present, !wanted != m.negated)),
-            _ => problem("sigma-value", "`exists` takes a field and true or false".into(), ""),
+            (Value::Bool(wanted), Some(_)) => Ok(item(Test::Present, *wanted == m.negated)),
+            _ => problem(
+                "sigma-value",
+                "`exists` takes a field and true or false".into(),
+                "",
+            ),
         };
     }
     let values = match value {
         Value::Null => return Ok(item(Test::Null, m.negated)),
         Value::Array(values) => values.as_slice(),
         Value::Object(_) => {
-            return problem("sigma-value", format!("`{key}` holds a map; expected a value or a list"), "");
+            return problem(
+                "sigma-value",
+                format!("`{key}` holds a map; expected a value or a list"),
+                "",
+            );
         }
         one => std::slice::from_ref(one),
     };
@@ -154,9 +181,16 @@ pub fn read(key: &str, value: &Value) -> Result<Item, ItemProblem> {
         return problem("sigma-value", format!("`{key}` holds an empty list"), "");
     }
     if m.all && values.len() < 2 {
-        return problem("sigma-value", "`all` needs a list of several values".into(), "drop `|all`");
+        return problem(
+            "sigma-value",
+            "`all` needs a list of several values".into(),
+            "drop `|all`",
+        );
     }
-    let atoms = values.iter().map(|value| atom(value, m)).collect::<Result<Vec<_>, _>>()?;
+    let atoms = values
+        .iter()
+        .map(|value| atom(value, m))
+        .collect::<Result<Vec<_>, _>>()?;
     let test = if m.all { Test::All(atoms) } else { Test::Any(atoms) };
     Ok(item(test, m.negated))
 }
@@ -177,16 +211,20 @@ pub fn keywords(values: &[Value]) -> Result<Item, ItemProblem> {
 pub fn open(atoms: &mut [Atom]) {
     for atom in atoms {
         let matcher = match atom {
-            Atom::Text(matcher) | Atom::Number { text: Some(matcher), .. } => matcher,
+            Atom::Text(matcher)
+            | Atom::Number {
+                text: Some(matcher), ..
+            } => matcher,
             Atom::Number { text: None, .. } => continue,
         };
         let opened = match matcher.clone() {
             Matcher::Exact { text, cased }
             | Matcher::Prefix { text, cased }
             | Matcher::Suffix { text, cased } => Matcher::Contains { text, cased },
-            Matcher::Glob { glob, cased } => {
-                Matcher::Glob { glob: glob.open_start().open_end(), cased }
-            }
+            Matcher::Glob { glob, cased } => Matcher::Glob {
+                glob: glob.open_start().open_end(),
+                cased,
+            },
             other => other,
         };
         *atom = Atom::Text(opened);
@@ -202,14 +240,22 @@ fn atom(value: &Value, m: Modifiers) -> Result<Atom, ItemProblem> {
     };
     if let Some(order) = m.order {
         return match text.parse::<f64>() {
-            Ok(value) => Ok(Atom::Number { order, value, text: None }),
+            Ok(value) => Ok(Atom::Number {
+                order,
+                value,
+                text: None,
+            }),
             Err(_) => problem("sigma-value", format!("`{text}` is not a number"), ""),
         };
     }
     if m.cidr {
         return match Block::parse(&text) {
             Some(block) => Ok(Atom::Text(Matcher::Cidr(block))),
-            None => problem("sigma-value", format!("`{text}` is not an address block"), "write 10.0.0.0/8"),
+            None => problem(
+                "sigma-value",
+                format!("`{text}` is not an address block"),
+                "write 10.0.0.0/8",
+            ),
         };
     }
     if m.regex {
@@ -236,9 +282,11 @@ fn atom(value: &Value, m: Modifiers) -> Result<Atom, ItemProblem> {
     }
     let matcher = Matcher::of_glob(glob, m.cased);
     Ok(match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && !(m.contains || m.starts || m.ends) => {
-            Atom::Number { order: Order::Equal, value, text: Some(matcher) }
-        }
+        Ok(value) if value.is_finite() && !(m.contains || m.starts || m.ends) => Atom::Number {
+            order: Order::Equal,
+            value,
+            text: Some(matcher),
+        },
         _ => Atom::Text(matcher),
     })
 }

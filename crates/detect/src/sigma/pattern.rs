@@ -143,13 +143,26 @@ impl Matcher {
     pub fn of_glob(glob: Glob, cased: bool) -> Matcher {
         let glob = if cased { glob } else { glob.lowered() };
         match glob.0.as_slice() {
-            [] => Matcher::Exact { text: String::new(), cased },
-            [Piece::Literal(text)] => Matcher::Exact { text: text.clone(), cased },
-            [Piece::Literal(text), Piece::Any] => Matcher::Prefix { text: text.clone(), cased },
-            [Piece::Any, Piece::Literal(text)] => Matcher::Suffix { text: text.clone(), cased },
-            [Piece::Any, Piece::Literal(text), Piece::Any] => {
-                Matcher::Contains { text: text.clone(), cased }
-            }
+            [] => Matcher::Exact {
+                text: String::new(),
+                cased,
+            },
+            [Piece::Literal(text)] => Matcher::Exact {
+                text: text.clone(),
+                cased,
+            },
+            [Piece::Literal(text), Piece::Any] => Matcher::Prefix {
+                text: text.clone(),
+                cased,
+            },
+            [Piece::Any, Piece::Literal(text)] => Matcher::Suffix {
+                text: text.clone(),
+                cased,
+            },
+            [Piece::Any, Piece::Literal(text), Piece::Any] => Matcher::Contains {
+                text: text.clone(),
+                cased,
+            },
             _ => Matcher::Glob { glob, cased },
         }
     }
@@ -165,9 +178,7 @@ impl Matcher {
             }
             Matcher::Glob { glob, cased } => glob_matches(&glob.0, of(cased)),
             Matcher::Regex(regex) => regex.is_match(spelling.logged),
-            Matcher::Cidr(block) => {
-                spelling.logged.parse().is_ok_and(|address| block.holds(address))
-            }
+            Matcher::Cidr(block) => spelling.logged.parse().is_ok_and(|address| block.holds(address)),
         }
     }
 
@@ -197,22 +208,31 @@ fn regex_seeds(regex: &Regex) -> Option<Vec<String>> {
         .build()
         .parse(regex.as_str())
         .ok()?;
-    [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().find_map(|kind| {
-        let mut extractor = Extractor::new();
-        extractor.kind(kind).limit_total(2_000);
-        let sequence = extractor.extract(&hir);
-        let mut texts: Vec<String> = sequence
-            .literals()?
-            .iter()
-            .map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(str::to_lowercase))
-            .collect::<Option<_>>()?;
-        texts.sort();
-        texts.dedup();
-        let rare = |text: &String| {
-            text.len() >= 3 || text.bytes().any(|b| matches!(b, b'\'' | b'"' | b'`' | b'<' | b';' | b'('))
-        };
-        (!texts.is_empty() && texts.iter().all(rare)).then_some(texts)
-    })
+    [ExtractKind::Prefix, ExtractKind::Suffix]
+        .into_iter()
+        .find_map(|kind| {
+            let mut extractor = Extractor::new();
+            extractor.kind(kind).limit_total(2_000);
+            let sequence = extractor.extract(&hir);
+            let mut texts: Vec<String> = sequence
+                .literals()?
+                .iter()
+                .map(|literal| {
+                    std::str::from_utf8(literal.as_bytes())
+                        .ok()
+                        .map(str::to_lowercase)
+                })
+                .collect::<Option<_>>()?;
+            texts.sort();
+            texts.dedup();
+            let rare = |text: &String| {
+                text.len() >= 3
+                    || text
+                        .bytes()
+                        .any(|b| matches!(b, b'\'' | b'"' | b'`' | b'<' | b';' | b'(' | b'*'))
+            };
+            (!texts.is_empty() && texts.iter().all(rare)).then_some(texts)
+        })
 }
 
 /// Linear in practice: the last `*` is the only place to come back to.
@@ -239,7 +259,9 @@ fn glob_matches(pieces: &[Piece], text: &str) -> bool {
             continue;
         }
         let Some((after, from)) = resume else { return false };
-        let Some(c) = text[from..].chars().next() else { return false };
+        let Some(c) = text[from..].chars().next() else {
+            return false;
+        };
         resume = Some((after, from + c.len_utf8()));
         piece = after;
         at = from + c.len_utf8();

@@ -57,7 +57,11 @@ impl Row {
 }
 
 fn texts(rows: &[Row], of: impl Fn(&Row) -> &Option<String>) -> ArrayRef {
-    Arc::new(rows.iter().map(|row| of(row).as_deref()).collect::<StringViewArray>())
+    Arc::new(
+        rows.iter()
+            .map(|row| of(row).as_deref())
+            .collect::<StringViewArray>(),
+    )
 }
 
 fn numbers(rows: &[Row], of: impl Fn(&Row) -> Option<i32>) -> ArrayRef {
@@ -65,13 +69,19 @@ fn numbers(rows: &[Row], of: impl Fn(&Row) -> Option<i32>) -> ArrayRef {
 }
 
 pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
-    let ts: TimestampMicrosecondArray =
-        rows.iter().map(|row| Some(START + (row.at * SECOND as f64).round() as i64)).collect();
-    let mut columns: Vec<(&str, ArrayRef)> =
-        vec![("ts", Arc::new(ts.with_timezone("UTC"))), ("src_ip", texts(rows, |r| &r.src))];
+    let ts: TimestampMicrosecondArray = rows
+        .iter()
+        .map(|row| Some(START + (row.at * SECOND as f64).round() as i64))
+        .collect();
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("ts", Arc::new(ts.with_timezone("UTC"))),
+        ("src_ip", texts(rows, |r| &r.src)),
+    ];
     if dataset == Dataset::VpcFlow {
-        let blocked: BooleanArray =
-            rows.iter().map(|r| r.action.as_ref().map(|action| action == "REJECT")).collect();
+        let blocked: BooleanArray = rows
+            .iter()
+            .map(|r| r.action.as_ref().map(|action| action == "REJECT"))
+            .collect();
         columns.extend([
             ("dstaddr", texts(rows, |r| &r.dstaddr)),
             ("srcport", numbers(rows, |r| r.srcport)),
@@ -92,7 +102,11 @@ pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
         columns.push(("raw", texts(rows, |r| &r.raw)));
     }
     let records = RecordBatch::try_from_iter(columns).expect("columns of one length");
-    EventBatch { tenant: TenantId::default(), dataset, records }
+    EventBatch {
+        tenant: TenantId::default(),
+        dataset,
+        records,
+    }
 }
 
 pub fn builtin() -> Engine {

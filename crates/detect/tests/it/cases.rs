@@ -39,7 +39,12 @@ struct Events {
 
 impl Default for Events {
     fn default() -> Self {
-        Events { repeat: 1, every: 1.0, port_step: 0, row: Row::default() }
+        Events {
+            repeat: 1,
+            every: 1.0,
+            port_step: 0,
+            row: Row::default(),
+        }
     }
 }
 
@@ -52,7 +57,9 @@ impl Events {
             row.at += f64::from(n) * self.every;
             row.src = or(fill(&row.src), "198.51.100.7");
             row.dstaddr = fill(&row.dstaddr);
-            row.dstport = row.dstport.map(|port| port + self.port_step * i32::try_from(n).expect("small"));
+            row.dstport = row
+                .dstport
+                .map(|port| port + self.port_step * i32::try_from(n).expect("small"));
             if !flow {
                 row.uri = or(fill(&row.uri), "/");
                 row.method = or(row.method.clone(), "GET");
@@ -82,32 +89,46 @@ fn the_cases_beside_the_rules() {
             .unwrap_or_else(|| id.to_owned())
     };
     let (mut failed, mut seen_told, mut seen_silent) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("rules/tests").map(|f| f.expect("entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("rules/tests")
+        .map(|f| f.expect("entry").path())
+        .collect();
     files.sort();
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
-        let cases: Vec<Case> = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let cases: Vec<Case> =
+            serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         for case in cases {
             let dataset = Dataset::parse(&case.dataset).expect("dataset name");
-            let rows: Vec<Row> =
-                case.events.iter().flat_map(|events| events.rows(dataset == Dataset::VpcFlow)).collect();
+            let rows: Vec<Row> = case
+                .events
+                .iter()
+                .flat_map(|events| events.rows(dataset == Dataset::VpcFlow))
+                .collect();
             let found = episodes(dataset, &rows);
             let told: BTreeSet<String> = found.iter().map(|e| name_of(&e.rule_id)).collect();
             let missing: Vec<_> = case.told.iter().filter(|name| !told.contains(*name)).collect();
             let loud: Vec<_> = case.silent.iter().filter(|name| told.contains(*name)).collect();
-            let high = found.iter().filter(|e| case.level_max.is_some_and(|max| e.level > max));
+            let high = found
+                .iter()
+                .filter(|e| case.level_max.is_some_and(|max| e.level > max));
             let high: Vec<String> = high.map(|e| name_of(&e.rule_id)).collect();
             if !missing.is_empty() || !loud.is_empty() || !high.is_empty() {
-                failed.push(format!("{}: missing {missing:?}, loud {loud:?}, too high {high:?}", case.case));
+                failed.push(format!(
+                    "{}: missing {missing:?}, loud {loud:?}, too high {high:?}",
+                    case.case
+                ));
             }
             seen_told.extend(case.told);
             seen_silent.extend(case.silent);
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
-    let speaking = rules.loaded().iter().map(|l| l.document.attributes()).filter(|a| {
-        !a.title.contains("(base")
-    });
+    let speaking = rules
+        .loaded()
+        .iter()
+        .map(|l| l.document.attributes())
+        .filter(|a| !a.title.contains("(base"));
     for attributes in speaking {
         let name = attributes.name.clone().expect("built-in rules have names");
         assert!(seen_told.contains(&name), "no positive case for {name}");

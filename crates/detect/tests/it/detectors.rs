@@ -5,7 +5,12 @@ use haetae_event::{Dataset, Level};
 fn minute_of(rows: &mut Vec<Row>, minute: u32, count: u32, status: i32) {
     for n in 0..count {
         let at = f64::from(minute * 60) + f64::from(n) * 59.0 / f64::from(count);
-        rows.push(Row::web(at, &format!("198.51.{}.{}", n % 200, n % 250), &format!("/p/{}", n % 7), status));
+        rows.push(Row::web(
+            at,
+            &format!("198.51.{}.{}", n % 200, n % 250),
+            &format!("/p/{}", n % 7),
+            status,
+        ));
     }
 }
 
@@ -22,7 +27,12 @@ fn a_surge_needs_a_baseline_and_a_volume() {
     assert_eq!(surges.len(), 1, "{surges:?}");
     assert_eq!(surges[0].window.start.0, START + 39 * 60 * SECOND);
     assert_eq!(surges[0].count, 660);
-    assert!(surges[0].facts.iter().any(|(key, value)| key == "baseline" && value.contains("39 of 60")));
+    assert!(
+        surges[0]
+            .facts
+            .iter()
+            .any(|(key, value)| key == "baseline" && value.contains("39 of 60"))
+    );
     assert!(!surges[0].monotone);
 }
 
@@ -33,10 +43,20 @@ fn an_error_rate_is_judged_when_closed_and_withdrawn_when_it_does_not_hold() {
     let mut engine = builtin();
     engine.observe(&batch(Dataset::Web, &bad));
     let early = engine.evaluate(&Closing::at(START + 60 * SECOND));
-    assert!(early.episodes.iter().all(|e| e.detector != "error_rate"), "not closed yet");
+    assert!(
+        early.episodes.iter().all(|e| e.detector != "error_rate"),
+        "not closed yet"
+    );
     let closed = engine.evaluate(&Closing::at(START + 300 * SECOND));
-    let told: Vec<_> = closed.episodes.iter().filter(|e| e.detector == "error_rate").collect();
-    assert_eq!((told.len(), told[0].level, told[0].count), (1, Level::Medium, 250));
+    let told: Vec<_> = closed
+        .episodes
+        .iter()
+        .filter(|e| e.detector == "error_rate")
+        .collect();
+    assert_eq!(
+        (told.len(), told[0].level, told[0].count),
+        (1, Level::Medium, 250)
+    );
     let mut late = Vec::new();
     for _ in 0..40 {
         minute_of(&mut late, 2, 250, 200);
@@ -53,8 +73,18 @@ fn refusals_are_unusual_only_where_they_are() {
     let mut minutes = |from: u32, to: u32, refused_of_ten: u32| {
         for minute in from..to {
             for n in 0..60u32 {
-                let action = if n % 10 < refused_of_ten { "REJECT" } else { "ACCEPT" };
-                rows.push(Row::flow(f64::from(minute * 60 + n), &format!("203.0.{n}.1"), "10.0.0.5", 443, action));
+                let action = if n % 10 < refused_of_ten {
+                    "REJECT"
+                } else {
+                    "ACCEPT"
+                };
+                rows.push(Row::flow(
+                    f64::from(minute * 60 + n),
+                    &format!("203.0.{n}.1"),
+                    "10.0.0.5",
+                    443,
+                    action,
+                ));
             }
         }
     };
@@ -68,9 +98,19 @@ fn refusals_are_unusual_only_where_they_are() {
     let mut always = Vec::new();
     for second in 0..2_000u32 {
         let action = if second % 3 == 0 { "REJECT" } else { "ACCEPT" };
-        always.push(Row::flow(f64::from(second), "203.0.113.1", "10.0.0.5", 443, action));
+        always.push(Row::flow(
+            f64::from(second),
+            "203.0.113.1",
+            "10.0.0.5",
+            443,
+            action,
+        ));
     }
-    assert!(episodes(Dataset::VpcFlow, &always).iter().all(|e| e.detector != "refusals"));
+    assert!(
+        episodes(Dataset::VpcFlow, &always)
+            .iter()
+            .all(|e| e.detector != "refusals")
+    );
 }
 
 #[test]
@@ -82,7 +122,10 @@ fn a_proxy_in_front_of_everybody_is_lowered() {
         rows.push(row);
     }
     let of = |rows: &[Row]| {
-        episodes(Dataset::Web, rows).into_iter().find(|e| e.title.starts_with("Flood: 100")).expect("told")
+        episodes(Dataset::Web, rows)
+            .into_iter()
+            .find(|e| e.title.starts_with("Flood: 100"))
+            .expect("told")
     };
     let proxy = of(&rows);
     assert_eq!(proxy.level, Level::Medium);

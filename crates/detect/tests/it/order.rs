@@ -47,13 +47,11 @@ struct Stored(Vec<Episode>);
 
 impl Stored {
     fn apply(&mut self, evaluation: Evaluation) {
-        let mine = |e: &Episode, rule: &str, entity: &haetae_event::Entity| {
-            e.rule_id == rule && e.entity == *entity
-        };
+        let mine =
+            |e: &Episode, rule: &str, entity: &haetae_event::Entity| e.rule_id == rule && e.entity == *entity;
         for gone in &evaluation.withdrawn {
-            self.0.retain(|e| {
-                !(mine(e, &gone.rule_id, &gone.entity) && e.window.touches(&gone.window, 0))
-            });
+            self.0
+                .retain(|e| !(mine(e, &gone.rule_id, &gone.entity) && e.window.touches(&gone.window, 0)));
         }
         for new in &evaluation.episodes {
             self.0.retain(|e| {
@@ -88,11 +86,20 @@ fn whole(rows: &[Row]) -> Vec<Episode> {
 }
 
 fn row() -> impl Strategy<Value = Row> {
-    (0u32..900, 0u8..3, 0u8..5, prop::sample::select(vec![200, 404, 404, 404, 500])).prop_map(
-        |(at, src, path, status)| {
-            Row::web(f64::from(at), &format!("192.0.2.{src}"), &format!("/{path}"), status)
-        },
+    (
+        0u32..900,
+        0u8..3,
+        0u8..5,
+        prop::sample::select(vec![200, 404, 404, 404, 500]),
     )
+        .prop_map(|(at, src, path, status)| {
+            Row::web(
+                f64::from(at),
+                &format!("192.0.2.{src}"),
+                &format!("/{path}"),
+                status,
+            )
+        })
 }
 
 proptest! {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
+// The data is a known set of small files: no expansion bomb among them.
+#[allow(clippy::disallowed_methods)]
 fn shared(path: &str) -> Option<Vec<u8>> {
     let root = std::env::var("HAETAE_SHARED")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").to_owned());
@@ -30,7 +32,14 @@ fn injection_hits(uris: &[String]) -> (usize, Vec<String>) {
     let rows: Vec<Row> = uris
         .iter()
         .enumerate()
-        .map(|(n, uri)| Row::web(n as f64 * 3600.0, &format!("10.{}.{}.{}", n >> 16, (n >> 8) & 255, n & 255), uri, 200))
+        .map(|(n, uri)| {
+            Row::web(
+                n as f64 * 3600.0,
+                &format!("10.{}.{}.{}", n >> 16, (n >> 8) & 255, n & 255),
+                uri,
+                200,
+            )
+        })
         .collect();
     let mut hit = std::collections::BTreeSet::new();
     for episode in episodes(Dataset::Web, &rows) {
@@ -56,7 +65,13 @@ fn benign_queries_rarely_look_like_injection() {
             .map(|line| {
                 let encoded: String = line
                     .iter()
-                    .map(|&b| if b.is_ascii_graphic() { char::from(b).to_string() } else { format!("%{b:02X}") })
+                    .map(|&b| {
+                        if b.is_ascii_graphic() {
+                            char::from(b).to_string()
+                        } else {
+                            format!("%{b:02X}")
+                        }
+                    })
                     .collect();
                 format!("/search?q={encoded}")
             })
@@ -70,7 +85,9 @@ fn benign_queries_rarely_look_like_injection() {
 
 #[test]
 fn known_sql_injections_are_mostly_seen() {
-    let Some(text) = text("sec/crs-tests.jsonl.gz") else { return };
+    let Some(text) = text("sec/crs-tests.jsonl.gz") else {
+        return;
+    };
     let mut uris = Vec::new();
     for line in text.lines() {
         let test: serde_json::Value = serde_json::from_str(line).expect("JSON");
@@ -80,12 +97,20 @@ fn known_sql_injections_are_mostly_seen() {
         let uri = test["uri"].as_str().unwrap_or("/").to_owned();
         let body = test["body"].as_str().unwrap_or_default();
         // Bodies are not in access logs; as a query they show what the rule would make of them.
-        let joined = if body.is_empty() { uri } else { format!("{uri}?{body}") };
+        let joined = if body.is_empty() {
+            uri
+        } else {
+            format!("{uri}?{body}")
+        };
         uris.push(joined.replace([' ', '\n', '\r', '\t'], "+"));
     }
     let (hits, _) = injection_hits(&uris);
     let recall = hits as f64 / uris.iter().collect::<std::collections::BTreeSet<_>>().len() as f64;
-    eprintln!("CRS 942 positives: {hits} of {} ({:.0} %)", uris.len(), recall * 100.0);
+    eprintln!(
+        "CRS 942 positives: {hits} of {} ({:.0} %)",
+        uris.len(),
+        recall * 100.0
+    );
     assert!(recall > 0.4, "{recall}");
 }
 
@@ -96,7 +121,9 @@ fn untar(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     while let Some(header) = bytes.get(at..at + 512).filter(|h| h[0] != 0) {
         let field = |from: usize, length: usize| {
             let raw = &header[from..from + length];
-            String::from_utf8_lossy(raw.split(|&b| b == 0).next().unwrap_or_default()).trim().to_owned()
+            String::from_utf8_lossy(raw.split(|&b| b == 0).next().unwrap_or_default())
+                .trim()
+                .to_owned()
         };
         let size = usize::from_str_radix(&field(124, 12), 8).unwrap_or(0);
         let content = bytes[at + 512..at + 512 + size].to_vec();
@@ -110,8 +137,13 @@ fn untar(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn public_rules_load_or_are_listed_with_a_reason() {
-    let Some(bytes) = shared("sec/sigma/sigma-rules-web-network-aws.tar.gz") else { return };
-    let files: Vec<_> = untar(&bytes).into_iter().filter(|(name, _)| name.ends_with(".yml")).collect();
+    let Some(bytes) = shared("sec/sigma/sigma-rules-web-network-aws.tar.gz") else {
+        return;
+    };
+    let files: Vec<_> = untar(&bytes)
+        .into_iter()
+        .filter(|(name, _)| name.ends_with(".yml"))
+        .collect();
     assert!(files.len() > 140, "{}", files.len());
     let mut rules = RuleSet::empty();
     for (name, content) in &files {
@@ -119,13 +151,20 @@ fn public_rules_load_or_are_listed_with_a_reason() {
     }
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for problem in rules.diagnostics() {
-        reasons.entry(&problem.code).or_default().push(problem.to_string());
+        reasons
+            .entry(&problem.code)
+            .or_default()
+            .push(problem.to_string());
     }
     eprintln!("{} of {} public rules load", rules.len(), files.len());
     for (code, problems) in &reasons {
         eprintln!("{code}: {}\n  {}", problems.len(), problems.join("\n  "));
     }
-    assert_eq!(rules.len() + rules.diagnostics().len(), files.len(), "none is skipped silently");
+    assert_eq!(
+        rules.len() + rules.diagnostics().len(),
+        files.len(),
+        "none is skipped silently"
+    );
     let web = files.iter().filter(|(name, _)| name.contains("/web/")).count();
     assert!(rules.len() + 3 >= web, "{} of {web} web rules", rules.len());
 }
@@ -140,9 +179,13 @@ fn combined(text: &str) -> Vec<Row> {
             let (_, rest) = rest.split_once("] \"")?;
             let close = rest.find(" HTTP/")?;
             let (method, uri) = rest[..close].split_once(' ')?;
-            let mut tail = rest[close..].splitn(2, "\" ").nth(1)?.split(' ');
+            let mut tail = rest[close..].split_once("\" ")?.1.split(' ');
             let status = tail.next()?.parse().ok()?;
-            let ua = line.rsplit('"').nth(1).unwrap_or_default().to_owned();
+            let ua = line
+                .rsplit('"')
+                .find(|part| part.len() > 1)
+                .unwrap_or_default()
+                .to_owned();
             let mut row = Row::web(n as f64 / 5.0, src, uri, status);
             row.method = Some(method.into());
             row.ua = Some(ua);
@@ -165,9 +208,10 @@ fn summary(name: &str, found: &[Episode]) -> BTreeMap<(Level, String), usize> {
 
 #[test]
 fn a_scan_is_high_and_an_ordinary_site_is_quiet() {
-    let (Some(scan), Some(site)) =
-        (text("scanner_access_log/acunetix.log.gz"), text("apache_logs_10k/apache_logs.gz"))
-    else {
+    let (Some(scan), Some(site)) = (
+        text("scanner_access_log/acunetix.log.gz"),
+        text("apache_logs_10k/apache_logs.gz"),
+    ) else {
         return;
     };
     let found = episodes(Dataset::Web, &combined(&scan));
@@ -175,9 +219,15 @@ fn a_scan_is_high_and_an_ordinary_site_is_quiet() {
     assert!(counts.keys().any(|(level, _)| *level == Level::High));
     // 10,000 lines over four days; laid out evenly over that time.
     let mut rows = combined(&site);
-    rows.iter_mut().enumerate().for_each(|(n, row)| row.at = n as f64 * 30.0);
+    rows.iter_mut()
+        .enumerate()
+        .for_each(|(n, row)| row.at = n as f64 * 30.0);
     let found = episodes(Dataset::Web, &rows);
     summary("ordinary site", &found);
-    let loud: Vec<_> = found.iter().filter(|e| e.level >= Level::High).map(|e| (&e.title, &e.entity.value)).collect();
+    let loud: Vec<_> = found
+        .iter()
+        .filter(|e| e.level >= Level::High)
+        .map(|e| (&e.title, &e.entity.value))
+        .collect();
     assert!(loud.is_empty(), "{loud:?}");
 }

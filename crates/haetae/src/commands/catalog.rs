@@ -7,6 +7,8 @@ use crate::wiring::{dlq_entry_json, incident_json};
 use anyhow::{Context, Result};
 use haetae_respond::for_terminal;
 use haetae_store::{DlqFilter, IncidentFilter};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,8 +22,9 @@ pub fn dlq(command: &DlqCommand, config: &Config) -> Result<()> {
     match command {
         DlqCommand::List { limit, reason, output } => {
             let filter = DlqFilter { limit: *limit, reason: reason.clone(), source: None };
+            let columns = ["id", "at", "reason", "origin", "ordinal", "source", "parser", "size", "detail"];
             let rows: Vec<Value> = store.dlq_list(&filter)?.iter().map(dlq_entry_json).collect();
-            print_rows(&rows, *output)
+            print_rows(&rows.iter().map(|row| Row::of(row, &columns)).collect::<Vec<_>>(), *output)
         }
         DlqCommand::Show { id } => {
             let record = store.dlq_show(*id)?.with_context(|| format!("no record {id} in the dead-letter queue"))?;
@@ -48,10 +51,11 @@ pub fn incident(command: &IncidentCommand, config: &Config) -> Result<()> {
         IncidentCommand::List { limit, output } => {
             let rows = store.incidents(&IncidentFilter { limit: *limit, ..IncidentFilter::default() })?;
             let rows: Vec<Value> = rows.iter().map(incident_json).collect();
-            match output {
-                RowOutput::Text => print_rows(&rows.iter().map(brief).collect::<Vec<_>>(), *output),
-                _ => print_rows(&rows, *output),
-            }
+            let rows: Vec<Row> = match output {
+                RowOutput::Text | RowOutput::Csv => rows.iter().map(brief).collect(),
+                RowOutput::Json | RowOutput::Ndjson => rows.iter().map(Row::whole).collect(),
+            };
+            print_rows(&rows, *output)
         }
         IncidentCommand::Show { id } => {
             let row = store.incident(id)?.with_context(|| format!("no incident {id}; see `haetae incident list`"))?;
@@ -62,15 +66,59 @@ pub fn incident(command: &IncidentCommand, config: &Config) -> Result<()> {
 }
 
 /// The columns people look at first.
-fn brief(incident: &Value) -> Value {
-    let mut row = serde_json::Map::new();
-    for key in ["id", "level", "state", "title"] {
-        row.insert(key.to_owned(), incident[key].clone());
+fn brief(incident: &Value) -> Row {
+    let mut row = Row::of(incident, &["id", "level", "state", "title"]);
+    row.0.push(("first_seen".to_owned(), incident["impact"]["first_seen"].clone()));
+    row.0.push(("last_seen".to_owned(), incident["impact"]["last_seen"].clone()));
+    row
+}
+
+/// One object with its keys in order, which a JSON map of ours does not keep.
+pub struct Row(Vec<(String, Value)>);
+
+impl Row {
+    /// These keys of an object.
+    pub fn of(value: &Value, columns: &[&str]) -> Row {
+        Row(columns.iter().map(|key| ((*key).to_owned(), value[*key].clone())).collect())
     }
-    row.insert("entity".to_owned(), incident["entity"]["value"].clone());
-    row.insert("first_seen".to_owned(), incident["impact"]["first_seen"].clone());
-    row.insert("last_seen".to_owned(), incident["impact"]["last_seen"].clone());
-    Value::Object(row)
+
+    /// Every key of an object, sorted.
+    pub fn whole(value: &Value) -> Row {
+        let members = value.as_object().into_iter().flatten();
+        Row(members.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn text(&self, column: &str) -> String {
+        self.0.iter().find(|(key, _)| key == column).map(|(_, value)| text(value)).unwrap_or_default()
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Row;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Row(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 pub fn store(command: &StoreCommand, config: &Config) -> Result<ExitCode> {
@@ -111,20 +159,20 @@ pub fn store(command: &StoreCommand, config: &Config) -> Result<ExitCode> {
 ///
 /// # Errors
 /// Standard output's.
-pub fn print_rows(rows: &[Value], output: RowOutput) -> Result<()> {
+pub fn print_rows(rows: &[Row], output: RowOutput) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match output {
         RowOutput::Json => writeln!(out, "{}", serde_json::to_string(rows)?)?,
         RowOutput::Ndjson => {
             for row in rows {
-                writeln!(out, "{row}")?;
+                writeln!(out, "{}", serde_json::to_string(row)?)?;
             }
         }
         RowOutput::Csv => {
             let columns = columns(rows);
             writeln!(out, "{}", columns.iter().map(|c| csv(c)).collect::<Vec<_>>().join(","))?;
             for row in rows {
-                let cells: Vec<String> = columns.iter().map(|c| csv(&text(&row[c.as_str()]))).collect();
+                let cells: Vec<String> = columns.iter().map(|c| csv(&row.text(c))).collect();
                 writeln!(out, "{}", cells.join(","))?;
             }
         }
@@ -134,8 +182,8 @@ pub fn print_rows(rows: &[Value], output: RowOutput) -> Result<()> {
     Ok(())
 }
 
-fn columns(rows: &[Value]) -> Vec<String> {
-    rows.first().and_then(Value::as_object).map(|row| row.keys().cloned().collect()).unwrap_or_default()
+fn columns(rows: &[Row]) -> Vec<String> {
+    rows.first().map(|row| row.0.iter().map(|(key, _)| key.clone()).collect()).unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {
@@ -153,14 +201,14 @@ fn csv(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
-fn table(out: &mut impl Write, rows: &[Value]) -> Result<()> {
+fn table(out: &mut impl Write, rows: &[Row]) -> Result<()> {
     let columns = columns(rows);
     let cut = |text: &str| -> String {
         let text = for_terminal(text);
         if text.width() <= CELL_WIDTH_MAX { text } else { text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect() }
     };
     let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|c| cut(&text(&row[c.as_str()]))).collect()).collect();
+        rows.iter().map(|row| columns.iter().map(|c| cut(&row.text(c))).collect()).collect();
     let width = |i: usize| {
         let widest = cells.iter().map(|row| row[i].width()).max().unwrap_or(0);
         widest.max(columns[i].width())

@@ -1,5 +1,6 @@
 //! `haetae doctor`: what is wrong, where, and how to mend it. Exit 1 on a finding.
 
+use super::catalog::Row;
 use super::query::open_idle;
 use crate::cli::{DoctorArgs, RowOutput};
 use crate::config::{AfterCommit, Config, SourceType};
@@ -7,7 +8,7 @@ use anyhow::Result;
 use haetae_event::{Clock, Counts, SystemClock};
 use haetae_source::s3;
 use haetae_store::Store;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -160,11 +161,11 @@ fn print(checks: &Checks, output: RowOutput) {
         }
         return;
     }
-    let rows: Vec<Value> = checks
-        .0
-        .iter()
-        .map(|check| json!({"check": check.what, "verdict": word(check.verdict), "text": check.text}))
-        .collect();
+    let row = |check: &Check| {
+        let value = json!({"check": check.what, "verdict": word(check.verdict), "text": check.text});
+        Row::of(&value, &["check", "verdict", "text"])
+    };
+    let rows: Vec<Row> = checks.0.iter().map(row).collect();
     if super::catalog::print_rows(&rows, output).is_err() {
         // Nobody reads any more.
     }

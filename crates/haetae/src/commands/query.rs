@@ -1,5 +1,6 @@
 //! `haetae query`: through the running service, or on the idle store.
 
+use super::catalog::Row;
 use crate::cli::{QueryArgs, RowOutput};
 use crate::config::Config;
 use crate::wiring::StoreSegments;
@@ -80,7 +81,7 @@ fn through_service(
         let said: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         bail!("{}", said["message"].as_str().unwrap_or(&text));
     }
-    let rows: Vec<Value> = serde_json::from_str(&text).context("the service's answer is not a list of rows")?;
+    let rows: Vec<Row> = serde_json::from_str(&text).context("the service's answer is not a list of rows")?;
     super::catalog::print_rows(&rows, args.output)?;
     if truncated {
         eprintln!("note: more rows were left out; add LIMIT or narrow the time");

@@ -90,7 +90,8 @@ impl Say {
 
     /// One line for a finding that was not known before.
     pub fn finding(&self, finding: &Finding) {
-        if finding.level < Level::Medium && !self.demo {
+        let least = if self.demo { Level::Low } else { Level::Medium };
+        if finding.level < least {
             return;
         }
         let colour = match finding.level {

@@ -28,7 +28,7 @@ impl Segments for StoreSegments {
 /// The lease keeps the file from being deleted under the query.
 fn file(segment: SegmentInfo) -> SegmentFile {
     SegmentFile {
-        path: segment.path.clone(),
+        path: std::path::absolute(&segment.path).unwrap_or_else(|_| segment.path.clone()),
         tenant: segment.tenant.clone(),
         min_ts: segment.min_ts.0,
         max_ts: segment.max_ts.0,

@@ -154,7 +154,7 @@ fn check(dir: &Path, site: &Site, service: &Service, acknowledged: u64) {
     // One more batch may have been taken in whose reply the client no longer awaited.
     assert!(rows == acknowledged || rows == acknowledged + 20, "acknowledged {acknowledged}, stored {rows}");
     let findings = service.get("/v1/findings?limit=5000").json();
-    let findings = findings["findings"].as_array().expect("findings").clone();
+    let findings = findings.as_array().expect("findings").clone();
     crate::support::site::assert_all_reported(site, &findings);
     let mut lines = crate::support::site::comparable(&findings);
     let before = lines.len();

@@ -52,7 +52,7 @@ fn attacks_in_a_bucket_reach_slack_and_objects_go() {
     assert_eq!(count(&service.sql("SELECT count(*) AS n FROM cloudfront")), site.web_events());
     assert_eq!(count(&service.sql("SELECT count(*) AS n FROM vpcflow")), site.flow_events());
     let findings = service.get("/v1/findings?limit=1000").json();
-    assert_all_reported(&site, findings["findings"].as_array().expect("findings"));
+    assert_all_reported(&site, findings.as_array().expect("findings"));
     let log = service.stop();
     assert!(!log.contains("panicked"), "{log}");
 

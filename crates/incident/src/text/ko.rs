@@ -76,7 +76,7 @@ const PATH_TRAVERSAL: Words = Words {
 
 const COMMAND_INJECTION: Words = Words {
     title: "코드·명령 실행 시도",
-    what: "{who}에서 서버에서 코드를 실행시키려는 요청을 보냈습니다({n}건).",
+    what: "{who}에서 서버의 코드 실행을 노린 요청을 보냈습니다({n}건).",
     cause: "알려진 취약점을 시험하는 것으로, 무차별로 돌아다니는 봇인 경우가 많습니다.",
     actions: &[
         "200으로 응답한 요청이 있는지, 같은 시각에 서버에서 밖으로 나간 연결이 있는지 확인하세요.",

@@ -87,7 +87,11 @@ pub(crate) fn what(
 
 /// The entity as it stands in a sentence; bounded, not escaped.
 pub(crate) fn who(entity: &Entity, language: Language) -> String {
-    let value = if entity.value.is_empty() { "?" } else { entity.value.as_str() };
+    let value = if entity.value.is_empty() {
+        "?"
+    } else {
+        entity.value.as_str()
+    };
     let value = cut(value, 120);
     match entity.kind.as_str() {
         "ip" | "src_ip" | "srcaddr" | "peer_ip" => value,
@@ -105,7 +109,9 @@ fn filled(sentence: &str, who: &str, count: u64) -> String {
     let mut out = String::with_capacity(sentence.len() + who.len());
     let mut rest = sentence;
     while let Some(open) = rest.find('{') {
-        let Some(close) = rest[open..].find('}') else { break };
+        let Some(close) = rest[open..].find('}') else {
+            break;
+        };
         out.push_str(&rest[..open]);
         match &rest[open + 1..open + close] {
             "who" => out.push_str(who),

@@ -16,9 +16,13 @@ pub(super) fn timeline(report: &Report) -> String {
     let peak = points.iter().map(|p| p.requests).max().unwrap_or(0).max(1);
     let step = WIDTH / points.len() as f64;
     let bar = (step * 0.86).max(0.5);
-    let (requests_word, errors_word) =
-        (report.language.pick("요청", "requests"), report.language.pick("오류", "errors"));
-    let label = report.language.pick("시간대별 요청과 오류", "Requests and errors over time");
+    let (requests_word, errors_word) = (
+        report.language.pick("요청", "requests"),
+        report.language.pick("오류", "errors"),
+    );
+    let label = report
+        .language
+        .pick("시간대별 요청과 오류", "Requests and errors over time");
     let mut out = format!(
         "<figure>\n<svg class=\"timeline\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">\n",
         HEIGHT + FOOT,
@@ -26,7 +30,9 @@ pub(super) fn timeline(report: &Report) -> String {
     );
     for part in [0.5, 1.0] {
         let y = HEIGHT * (1.0 - part) + 0.5;
-        out.push_str(&format!("<line class=\"grid\" x1=\"0\" y1=\"{y}\" x2=\"{WIDTH}\" y2=\"{y}\"/>\n"));
+        out.push_str(&format!(
+            "<line class=\"grid\" x1=\"0\" y1=\"{y}\" x2=\"{WIDTH}\" y2=\"{y}\"/>\n"
+        ));
     }
     for (i, point) in points.iter().enumerate() {
         let x = i as f64 * step;
@@ -53,7 +59,10 @@ pub(super) fn timeline(report: &Report) -> String {
     for (x, anchor, point) in ends {
         let at = point.map(|p| local_time(p.ts, &report.tz)).unwrap_or_default();
         let y = HEIGHT + 14.0;
-        out.push_str(&format!("<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{}</text>\n", esc(&at)));
+        out.push_str(&format!(
+            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{}</text>\n",
+            esc(&at)
+        ));
     }
     out.push_str("</svg>\n<figcaption>");
     out.push_str(&format!(

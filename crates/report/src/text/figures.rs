@@ -11,6 +11,8 @@ use unicode_width::UnicodeWidthStr;
 /// Entries printed of each top list.
 const TOPS_SHOWN: usize = 10;
 const BAR_COLUMNS: usize = 24;
+/// Room for `requests (peak 1,234,567)`.
+const LABEL_COLUMNS: usize = 25;
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 pub(super) fn show(page: &mut Page, report: &Report) {
@@ -66,12 +68,17 @@ fn bar(part: f64) -> String {
 /// Requests and errors over time, one character a stretch of time.
 fn show_timeline(page: &mut Page, report: &Report) {
     let points = &report.kpi.timeline;
-    let (Some(first), true) = (points.first(), points.len() > 1) else { return };
+    let (Some(first), true) = (points.first(), points.len() > 1) else {
+        return;
+    };
     let language = report.language;
-    let room = page.width - 16;
+    let room = page.width - LABEL_COLUMNS - 3;
     let group = points.len().div_ceil(room);
     let fold = |of: fn(&TimelinePoint) -> u64| -> Vec<u64> {
-        points.chunks(group).map(|chunk| chunk.iter().map(of).sum()).collect()
+        points
+            .chunks(group)
+            .map(|chunk| chunk.iter().map(of).sum())
+            .collect()
     };
     let (requests, errors) = (fold(|p| p.requests), fold(|p| p.errors));
     page.gap();
@@ -86,14 +93,17 @@ fn show_timeline(page: &mut Page, report: &Report) {
             crate::Language::En => format!("Over time (from {start}, {each} a column)"),
         },
     );
-    for (name, values, tone) in [
-        (language.pick("요청", "requests"), &requests, Tone::Plain),
-        (language.pick("오류", "errors"), &errors, Tone::Plain),
+    for (name, values) in [
+        (language.pick("요청", "requests"), &requests),
+        (language.pick("오류", "errors"), &errors),
     ] {
         let peak = values.iter().copied().max().unwrap_or(0);
-        page.line(2, tone, &format!("{} {}", fitted(name, 9), spark(values, peak)));
-        let label = format!("{} {}", language.pick("최대", "peak"), grouped(peak));
-        page.line(12, Tone::Dim, &label);
+        let label = format!("{name} ({} {})", language.pick("최대", "peak"), grouped(peak));
+        page.cut(
+            2,
+            Tone::Plain,
+            &format!("{} {}", fitted(&label, LABEL_COLUMNS), spark(values, peak)),
+        );
     }
 }
 
@@ -107,12 +117,20 @@ fn spark(values: &[u64], peak: u64) -> String {
 
 fn show_top(page: &mut Page, report: &Report, entries: &[crate::TopEntry]) {
     let total = report.kpi.requests.max(1) as f64;
-    let counts: Vec<String> = entries.iter().take(TOPS_SHOWN).map(|e| grouped(e.count)).collect();
+    let counts: Vec<String> = entries
+        .iter()
+        .take(TOPS_SHOWN)
+        .map(|e| grouped(e.count))
+        .collect();
     let columns = counts.iter().map(String::len).max().unwrap_or(0);
     let room = page.width - columns - 12;
     for (entry, count) in entries.iter().zip(&counts) {
         let share = percent(entry.count as f64 / total);
         let key = clipped(&escape::terminal(&entry.key), room);
-        page.line(2, Tone::Plain, &format!("{} {}  {key}", right(count, columns), right(&share, 7)));
+        page.line(
+            2,
+            Tone::Plain,
+            &format!("{} {}  {key}", right(count, columns), right(&share, 7)),
+        );
     }
 }

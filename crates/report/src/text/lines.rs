@@ -4,6 +4,9 @@ use super::{Colour, TextOptions};
 use crate::escape;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// Lines of one paragraph.
+const LINES_MAX: usize = 12;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -14,8 +17,7 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// Collects lines. Everything that goes in is escaped here, once, and none is wider than the
-/// page, except words longer than a line.
+/// Collects lines. Everything that goes in is escaped here, once.
 pub(super) struct Page {
     out: String,
     pub width: usize,
@@ -24,7 +26,11 @@ pub(super) struct Page {
 
 impl Page {
     pub fn new(options: &TextOptions) -> Page {
-        Page { out: String::new(), width: options.width.clamp(60, 160), colour: options.colour }
+        Page {
+            out: String::new(),
+            width: options.width.clamp(60, 160),
+            colour: options.colour,
+        }
     }
 
     pub fn finish(self) -> String {
@@ -47,22 +53,32 @@ impl Page {
         self.put(indent, tone, &text);
     }
 
-    /// As many lines as it takes; words stay whole.
-    pub fn wrapped(&mut self, indent: usize, text: &str) {
+    /// As many lines as it takes, at most [`LINES_MAX`]; later ones are indented by `hang` more.
+    /// Words stay whole, unless one is longer than a line.
+    pub fn wrapped(&mut self, indent: usize, hang: usize, text: &str) {
         let text = escape::terminal(text);
-        let room = self.width.saturating_sub(indent);
-        let mut line = String::new();
+        let room = self.width.saturating_sub(indent + hang);
+        let mut lines = vec![String::new()];
         for word in text.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > room {
-                self.put(indent, Tone::Plain, &line);
-                line.clear();
-            }
-            if !line.is_empty() {
+            let word = clipped(word, room);
+            let full = lines.len() == LINES_MAX;
+            let line = lines.last_mut().expect("begins with one");
+            if line.is_empty() {
+                line.push_str(&word);
+            } else if line.width() + 1 + word.width() <= room {
                 line.push(' ');
+                line.push_str(&word);
+            } else if full {
+                line.push('…');
+                break;
+            } else {
+                lines.push(word);
             }
-            line.push_str(word);
         }
-        self.put(indent, Tone::Plain, &line);
+        for (i, line) in lines.iter().enumerate() {
+            let indent = if i == 0 { indent } else { indent + hang };
+            self.put(indent, Tone::Plain, line);
+        }
     }
 
     fn put(&mut self, indent: usize, tone: Tone, text: &str) {

@@ -11,7 +11,10 @@ fn check(name: &str, shown: &str) {
         std::fs::write(&path, shown).expect("writable");
     }
     let expected = std::fs::read_to_string(&path).expect("fixture");
-    assert_eq!(shown, expected, "{name}: run with UPDATE_FIXTURES=1 and read the diff");
+    assert_eq!(
+        shown, expected,
+        "{name}: run with UPDATE_FIXTURES=1 and read the diff"
+    );
 }
 
 #[test]
@@ -27,7 +30,10 @@ fn empty_and_skipped_reports_say_so() {
     assert!(report.to_text(&TextOptions::default()).contains("Nothing found"));
     report.detection_skipped = true;
     let text = report.to_text(&TextOptions::default());
-    assert!(text.contains("--no-detect") && !text.contains("Nothing found"), "{text}");
+    assert!(
+        text.contains("--no-detect") && !text.contains("Nothing found"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -43,7 +49,10 @@ fn trouble_and_advice_stand_before_figures() {
 fn lines_keep_to_the_width_in_columns() {
     for width in [60, 80, 120] {
         for language in [Language::Ko, Language::En] {
-            let options = TextOptions { width, ..TextOptions::default() };
+            let options = TextOptions {
+                width,
+                ..TextOptions::default()
+            };
             for line in fixture::report(language).to_text(&options).lines() {
                 assert!(line.width() <= width, "{} > {width}: {line}", line.width());
             }
@@ -55,9 +64,19 @@ fn lines_keep_to_the_width_in_columns() {
 fn hostile_text_does_not_reach_the_terminal() {
     let text = fixture::hostile(Language::Ko).to_text(&TextOptions::default());
     assert!(text.chars().all(|c| c == '\n' || !is_active(c)), "{text:?}");
-    let coloured = TextOptions { colour: Colour::Ansi, ..TextOptions::default() };
+    let coloured = TextOptions {
+        colour: Colour::Ansi,
+        ..TextOptions::default()
+    };
     let text = fixture::hostile(Language::Ko).to_text(&coloured);
-    let own = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[1;32m", "\x1b[1;33m"];
+    let own = [
+        "\x1b[0m",
+        "\x1b[1m",
+        "\x1b[2m",
+        "\x1b[1;31m",
+        "\x1b[1;32m",
+        "\x1b[1;33m",
+    ];
     let rest = own.iter().fold(text, |text, code| text.replace(code, ""));
     assert!(rest.chars().all(|c| c == '\n' || !is_active(c)), "{rest:?}");
 }

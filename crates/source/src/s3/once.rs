@@ -135,11 +135,22 @@ pub fn probe_blocking(config: &S3Config) -> Result<(), SourceProblem> {
         iam_action: None,
         retry_in: None,
     };
-    let runtime = connection.runtime().map_err(|error| failed("no_threads", error.to_string()))?;
+    let runtime = connection
+        .runtime()
+        .map_err(|error| failed("no_threads", error.to_string()))?;
     let access = connection.access().map_err(|problem| *problem)?;
-    match runtime.ask(&StopFlag::default(), list_page(access, config.prefix.clone(), None)) {
+    match runtime.ask(
+        &StopFlag::default(),
+        list_page(access, config.prefix.clone(), None),
+    ) {
         Some(Ok(_)) => Ok(()),
-        Some(Err(error)) => Err(problem(config, classify(&error), Action::List, &full_text(&error), None)),
+        Some(Err(error)) => Err(problem(
+            config,
+            classify(&error),
+            Action::List,
+            &full_text(&error),
+            None,
+        )),
         None => Err(failed("store_error", "listing ended early".to_owned())),
     }
 }

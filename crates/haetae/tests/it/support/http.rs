@@ -1,13 +1,12 @@
 //! A few lines of HTTP/1.1 over std, enough to talk to the service, to moto and to be a webhook.
 #![expect(clippy::disallowed_methods, reason = "peers of the tests: they do not send without end")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 pub struct Reply {
     pub status: u16,
-    pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
@@ -42,13 +41,13 @@ pub fn request(
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
-    let (first, headers, body) = read_message(&mut BufReader::new(stream), false)?;
+    let (first, _, body) = read_message(&mut BufReader::new(stream), false)?;
     let status = first
         .split(' ')
         .nth(1)
         .and_then(|s| s.parse().ok())
         .ok_or_else(|| std::io::Error::other(format!("no status in {first:?}")))?;
-    Ok(Reply { status, headers, body })
+    Ok(Reply { status, body })
 }
 
 type Message = (String, Vec<(String, String)>, Vec<u8>);

@@ -90,10 +90,6 @@ impl Service {
         std::fs::read_to_string(self.dir.join("haetae-data/local.token")).expect("token file").trim().to_owned()
     }
 
-    pub fn ingest(&self, body: &[u8], headers: &[(&str, &str)]) -> std::io::Result<Reply> {
-        self.ingest_at("/v1/ingest", body, headers)
-    }
-
     pub fn ingest_at(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> std::io::Result<Reply> {
         let mut all = vec![("Content-Type", "application/x-ndjson")];
         all.extend_from_slice(headers);

@@ -1,0 +1,7 @@
+//! The store through its public face.
+
+mod catalog;
+mod compaction;
+mod crash;
+mod fixture;
+mod rows;
