@@ -65,6 +65,10 @@ pub struct DlqRow {
 
 /// What a late or corrected view of the events does to a stored finding.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a commit holds few of them, and most are puts"
+)]
 pub enum FindingChange {
     /// Insert, or replace the stored row of the same id.
     Put(Finding),

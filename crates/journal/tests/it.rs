@@ -273,10 +273,7 @@ fn damage_in_an_older_segment_or_a_header_loses_only_what_it_hit() {
     let paths = disk.list(Path::new(DIR)).expect("list");
     assert!(paths.len() > 3);
     disk.damage(&paths[1], 10).expect("header");
-    let last_of_first = positions
-        .iter()
-        .filter(|p| p.segment == positions[0].segment)
-        .next_back();
+    let last_of_first = positions.iter().rfind(|p| p.segment == positions[0].segment);
     let offset = last_of_first.expect("some").offset;
     disk.damage(&paths[0], offset + 20).expect("entry");
     let journal = open(&disk);

@@ -38,7 +38,9 @@ impl Pending {
     /// The delivery is read to its end: its position, mark and clean-up go with this commit.
     pub fn finish(&mut self, delivery: &Delivery, records_done: u64) {
         self.records_done = self.records_done.max(records_done);
-        self.unit.positions.extend(delivery.position_rows(self.records_done, true));
+        self.unit
+            .positions
+            .extend(delivery.position_rows(self.records_done, true));
         self.unit.marks.extend(delivery.mark.clone());
         self.unit.cleanups.extend(delivery.cleanup.clone());
         self.under_way = Vec::new();
@@ -53,7 +55,10 @@ impl Pending {
         if counts.is_zero() {
             return;
         }
-        debug_assert!(counts.balanced(), "the conservation law holds for every batch: {counts:?}");
+        debug_assert!(
+            counts.balanced(),
+            "the conservation law holds for every batch: {counts:?}"
+        );
         let key = (delivery.source.clone(), delivery.tenant.clone(), dataset);
         *self.counts.entry(key).or_default() += counts;
     }
@@ -74,7 +79,11 @@ impl Pending {
 
     /// Bytes of refused records waiting for the commit.
     pub fn reject_bytes(&self) -> usize {
-        self.unit.dlq.iter().map(|row| row.bytes.len() + row.detail.len()).sum()
+        self.unit
+            .dlq
+            .iter()
+            .map(|row| row.bytes.len() + row.detail.len())
+            .sum()
     }
 
     /// The unit as it stands; [`Pending::committed`] forgets it once it is durable.
@@ -111,7 +120,12 @@ pub fn without_committed(parsed: ParsedBatch, first: u64, skip: u64) -> ParsedBa
     if first >= skip {
         return parsed;
     }
-    let ParsedBatch { records, ordinals, mut rejects, mut counts } = parsed;
+    let ParsedBatch {
+        records,
+        ordinals,
+        mut rejects,
+        mut counts,
+    } = parsed;
     let dropped = (skip - first).min(counts.lines_in);
     let events = ordinals.iter().filter(|&&ordinal| ordinal < skip).count() as u64;
     let rejected = rejects.iter().filter(|reject| reject.ordinal < skip).count() as u64;
@@ -125,7 +139,12 @@ pub fn without_committed(parsed: ParsedBatch, first: u64, skip: u64) -> ParsedBa
         .map(|rows| filter_record_batch(&rows, &keep).expect("one flag a row"))
         .filter(|rows| rows.num_rows() > 0);
     let ordinals = ordinals.into_iter().filter(|&ordinal| ordinal >= skip).collect();
-    ParsedBatch { records, ordinals, rejects, counts }
+    ParsedBatch {
+        records,
+        ordinals,
+        rejects,
+        counts,
+    }
 }
 
 #[cfg(test)]
@@ -135,15 +154,34 @@ mod tests {
 
     #[test]
     fn a_resumed_delivery_counts_only_its_rest() {
-        let reject = |ordinal| Reject { ordinal, reason: Reason::BadJson, detail: String::new(), bytes: vec![] };
+        let reject = |ordinal| Reject {
+            ordinal,
+            reason: Reason::BadJson,
+            detail: String::new(),
+            bytes: vec![],
+        };
         let parsed = ParsedBatch {
             records: None,
             ordinals: vec![11, 12, 14],
             rejects: vec![reject(13), reject(15)],
-            counts: Counts { lines_in: 6, events: 3, rejected: 2, skipped: 1, ..Counts::default() },
+            counts: Counts {
+                lines_in: 6,
+                events: 3,
+                rejected: 2,
+                skipped: 1,
+                ..Counts::default()
+            },
         };
         let rest = without_committed(parsed, 10, 13);
-        assert_eq!(rest.counts, Counts { lines_in: 3, events: 1, rejected: 2, ..Counts::default() });
+        assert_eq!(
+            rest.counts,
+            Counts {
+                lines_in: 3,
+                events: 1,
+                rejected: 2,
+                ..Counts::default()
+            }
+        );
         assert!(rest.counts.balanced());
         assert_eq!(rest.ordinals, vec![14]);
         assert_eq!(rest.rejects.len(), 2);

@@ -5,8 +5,8 @@
 //! engine of the same rules. Either way the outcome is reconciled with what is stored, so that
 //! the stored findings are a function of the stored events.
 
-use haetae_detect::{Closing, Engine, Evaluation};
 use crate::warm::warm_from;
+use haetae_detect::{Closing, Engine, Evaluation};
 use haetae_event::commit::FindingChange;
 use haetae_event::time::HOUR_US;
 use haetae_event::{Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
@@ -42,7 +42,10 @@ pub struct Detection {
 
 impl Detection {
     pub fn new(engine: Engine) -> Self {
-        Detection { engine, late: BTreeMap::new() }
+        Detection {
+            engine,
+            late: BTreeMap::new(),
+        }
     }
 
     pub fn engine(&self) -> &Engine {
@@ -63,7 +66,9 @@ impl Detection {
     /// # Errors
     /// The store's.
     pub fn warm(&mut self, store: &Store) -> Result<u64, StoreError> {
-        let Some(from) = warm_from(store, self.engine.lookback_us())? else { return Ok(0) };
+        let Some(from) = warm_from(store, self.engine.lookback_us())? else {
+            return Ok(0);
+        };
         let rows = feed(&mut self.engine, store, None, from, Micros::MAX)?;
         self.engine.starts_at(from.0);
         Ok(rows)
@@ -91,13 +96,20 @@ impl Detection {
         self.engine = self.engine.restarted();
         self.warm(store)?;
         let mut evaluation = self.engine.evaluate(closing);
-        evaluation.episodes.retain(|episode| !told_already(episode, &reconciled));
+        evaluation
+            .episodes
+            .retain(|episode| !told_already(episode, &reconciled));
         reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
         self.late.clear();
         Ok(reconciled)
     }
 
-    fn recompute(&self, store: &Store, tenant: &TenantId, range: (i64, i64)) -> Result<Evaluation, StoreError> {
+    fn recompute(
+        &self,
+        store: &Store,
+        tenant: &TenantId,
+        range: (i64, i64),
+    ) -> Result<Evaluation, StoreError> {
         let lookback = self.engine.lookback_us();
         let touched = TimeWindow {
             start: Micros(range.0).saturating_sub(lookback),
@@ -123,12 +135,18 @@ impl Detection {
             let mut engine = self.engine.fresh();
             feed(&mut engine, store, Some(tenant), read.start, read.end)?;
             let mut evaluation = engine.evaluate(&Closing::everything());
-            evaluation.episodes.retain(|episode| episode.window.touches(&touched, 0));
+            evaluation
+                .episodes
+                .retain(|episode| episode.window.touches(&touched, 0));
             // An episode that reaches the edge of what was read may go on beyond it.
             let (mut before, mut after) = (read.start > widest.start, read.end < widest.end);
             let episodes = &evaluation.episodes;
-            before &= episodes.iter().any(|e| e.window.start <= read.start.saturating_add(lookback.max(e.gap_us)));
-            after &= episodes.iter().any(|e| e.window.end >= read.end.saturating_sub(lookback.max(e.gap_us)));
+            before &= episodes
+                .iter()
+                .any(|e| e.window.start <= read.start.saturating_add(lookback.max(e.gap_us)));
+            after &= episodes
+                .iter()
+                .any(|e| e.window.end >= read.end.saturating_sub(lookback.max(e.gap_us)));
             if !before && !after {
                 break evaluation;
             }
@@ -223,7 +241,10 @@ fn reconcile(
         claimed.insert(finding.id.clone());
         for merged in stored {
             claimed.insert(merged.id.clone());
-            out.changes.push(FindingChange::MergedInto { id: merged.id, into: finding.id.clone() });
+            out.changes.push(FindingChange::MergedInto {
+                id: merged.id,
+                into: finding.id.clone(),
+            });
         }
         if before.as_ref() == Some(&finding) {
             continue;
@@ -233,8 +254,13 @@ fn reconcile(
     }
     for gone in evaluation.withdrawn {
         let stored = store.findings_touching(&gone.tenant_id, &gone.rule_id, &gone.entity, gone.window, 0)?;
-        for finding in stored.into_iter().filter(|f| !f.monotone && !claimed.contains(&f.id)) {
-            out.changes.push(FindingChange::Withdrawn { id: finding.id.clone() });
+        for finding in stored
+            .into_iter()
+            .filter(|f| !f.monotone && !claimed.contains(&f.id))
+        {
+            out.changes.push(FindingChange::Withdrawn {
+                id: finding.id.clone(),
+            });
             out.withdrawn.push(finding);
         }
     }
@@ -251,7 +277,8 @@ fn settled(episode: Episode, before: Option<&Finding>, claimed: &HashSet<String>
         return finding;
     };
     finding.id = before.id.clone();
-    let reaches_further = before.window.start < finding.window.start || before.window.end > finding.window.end;
+    let reaches_further =
+        before.window.start < finding.window.start || before.window.end > finding.window.end;
     if finding.monotone && reaches_further {
         // The engine no longer holds the older part: the stored window and count stand.
         finding.window = finding.window.union(&before.window);

@@ -106,7 +106,11 @@ pub struct Driver {
 }
 
 impl Driver {
-    pub fn new(parts: DriverParts, options: DriverOptions, sources: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(
+        parts: DriverParts,
+        options: DriverOptions,
+        sources: impl IntoIterator<Item = String>,
+    ) -> Self {
         Driver {
             store: parts.store,
             detection: Detection::new(parts.engine),
@@ -137,7 +141,10 @@ impl Driver {
         self.commit(&self.closing())?;
         self.observer.warmed(rows);
         loop {
-            let wait = self.options.flush_interval.saturating_sub(self.last_commit.elapsed());
+            let wait = self
+                .options
+                .flush_interval
+                .saturating_sub(self.last_commit.elapsed());
             match self.inbox.receive(wait) {
                 Ok(Some(message)) => self.handle(message)?,
                 Ok(None) => {}
@@ -150,7 +157,11 @@ impl Driver {
                 self.commit(&self.closing())?;
             }
         }
-        let closing = if self.options.once { Closing::everything() } else { self.closing() };
+        let closing = if self.options.once {
+            Closing::everything()
+        } else {
+            self.closing()
+        };
         self.commit(&closing)?;
         Ok(self.end)
     }
@@ -176,7 +187,10 @@ impl Driver {
 
     /// The walk of one delivery: parse → normalise → detect → hot rows, batch by batch.
     fn take(&mut self, mut delivery: Delivery) -> Result<(), DriverError> {
-        let forced = delivery.forced_format.as_deref().and_then(|name| name.parse().ok());
+        let forced = delivery
+            .forced_format
+            .as_deref()
+            .and_then(|name| name.parse().ok());
         let options = ParseOptions {
             arrival: delivery.received_at.unwrap_or_else(|| self.clock.now()),
             flow_format: delivery.flow_format.clone(),
@@ -224,8 +238,12 @@ impl Driver {
         self.pending.reject(delivery, parser, now, parsed.rejects);
         let Some(records) = parsed.records else { return };
         let started = Instant::now();
-        let arrived =
-            Arrived { tenant: &delivery.tenant, dataset, ingested_at: now, ordinals: &parsed.ordinals };
+        let arrived = Arrived {
+            tenant: &delivery.tenant,
+            dataset,
+            ingested_at: now,
+            ordinals: &parsed.ordinals,
+        };
         let mut batch = self.normaliser.normalise(&records, &arrived, equal);
         self.detection.observe(&batch);
         batch.compact();
@@ -246,7 +264,11 @@ impl Driver {
     fn broken_off(&mut self, delivery: &mut Delivery, error: &std::io::Error) {
         use std::io::ErrorKind::{InvalidData, NotFound, PermissionDenied};
         if !matches!(error.kind(), NotFound | PermissionDenied | InvalidData) {
-            self.observer.problem(&SourceProblem::broken_off(&delivery.source, &delivery.origin, error));
+            self.observer.problem(&SourceProblem::broken_off(
+                &delivery.source,
+                &delivery.origin,
+                error,
+            ));
             self.pending.leave();
             return;
         }
@@ -256,9 +278,14 @@ impl Driver {
             detail: error.to_string(),
             bytes: Vec::new(),
         };
-        let counts = Counts { lines_in: 1, rejected: 1, ..Counts::default() };
+        let counts = Counts {
+            lines_in: 1,
+            rejected: 1,
+            ..Counts::default()
+        };
         self.pending.count(delivery, Dataset::App, counts);
-        self.pending.reject(delivery, "none", self.clock.now(), vec![reject]);
+        self.pending
+            .reject(delivery, "none", self.clock.now(), vec![reject]);
         self.at_the_door(delivery);
         self.pending.finish(delivery, self.pending.records_done());
     }
@@ -269,7 +296,11 @@ impl Driver {
             return Closing::at(self.closed_until.0);
         }
         let now = self.clock.now();
-        let until = if self.poll_ended { now } else { now.saturating_sub(PUSHED_LATENESS_US) };
+        let until = if self.poll_ended {
+            now
+        } else {
+            now.saturating_sub(PUSHED_LATENESS_US)
+        };
         Closing::at(until.max(self.closed_until).0)
     }
 
@@ -289,7 +320,10 @@ impl Driver {
             self.last_told = Instant::now();
         }
         let finished = !self.options.once || self.running.is_empty();
-        if quiet && finished && let Some(every) = self.options.kpi_every {
+        if quiet
+            && finished
+            && let Some(every) = self.options.kpi_every
+        {
             kpi::due(&self.store, every, now, &self.options, &mut unit)?;
         }
         if unit.is_empty() && self.store.hot_rows() == 0 {

@@ -22,10 +22,16 @@ pub fn kpi_between(store: &Store, after: Micros, until: Micros) -> Result<(Kpi, 
     let (mut rows, mut delay_us) = (0i128, 0i128);
     for dataset in Dataset::ALL {
         let columns = KpiAccumulator::columns().union(Columns::only(["ts", "ingested_at"]));
-        let request = ScanRequest { columns, ingested: Some((after, until)), ..ScanRequest::of(dataset) };
+        let request = ScanRequest {
+            columns,
+            ingested: Some((after, until)),
+            ..ScanRequest::of(dataset)
+        };
         store.scan(&request, &mut |batch| {
             let arrived = batch.column("ingested_at").and_then(|column| {
-                column.as_any().downcast_ref::<arrow::array::TimestampMicrosecondArray>()
+                column
+                    .as_any()
+                    .downcast_ref::<arrow::array::TimestampMicrosecondArray>()
             });
             if let Some(arrived) = arrived {
                 for (ts, at) in batch.ts().values().iter().zip(arrived.values()) {
@@ -54,7 +60,10 @@ pub fn due(
     options: &DriverOptions,
     unit: &mut CommitUnit,
 ) -> Result<(), StoreError> {
-    let last = store.setting(KPI_LAST_KEY)?.and_then(|text| text.parse().ok()).map(Micros);
+    let last = store
+        .setting(KPI_LAST_KEY)?
+        .and_then(|text| text.parse().ok())
+        .map(Micros);
     let every_us = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
     let after = match last {
         Some(last) if now < last.saturating_add(every_us) => return Ok(()),
@@ -77,7 +86,10 @@ pub fn due(
         log_delay_us,
         ..KpiContext::default()
     };
-    let message = Outgoing { id: format!("kpi-{}", now.0), message: kpi_message(&kpi, &context) };
+    let message = Outgoing {
+        id: format!("kpi-{}", now.0),
+        message: kpi_message(&kpi, &context),
+    };
     unit.outbox.extend(message.rows(&options.channels, now));
     Ok(())
 }

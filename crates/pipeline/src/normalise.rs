@@ -54,24 +54,36 @@ pub struct Arrived<'a> {
 
 impl Normaliser {
     pub fn new(key: InstallationKey) -> Self {
-        Normaliser { key, keys: HashMap::default(), record_hasher: RandomState::new() }
+        Normaliser {
+            key,
+            keys: HashMap::default(),
+            record_hasher: RandomState::new(),
+        }
     }
 
     /// rows × parser's columns → rows × (parser's columns + derived), in the same order.
     ///
     /// # Panics
     /// When `records` lacks `ts`: every parser makes one.
-    pub fn normalise(&mut self, records: &RecordBatch, arrived: &Arrived<'_>, equal: &mut EqualRecords) -> EventBatch {
+    pub fn normalise(
+        &mut self,
+        records: &RecordBatch,
+        arrived: &Arrived<'_>,
+        equal: &mut EqualRecords,
+    ) -> EventBatch {
         let rows = records.num_rows();
         let text = |name: &str| -> Option<&StringViewArray> {
-            records.column_by_name(name).and_then(|c| c.as_any().downcast_ref())
+            records
+                .column_by_name(name)
+                .and_then(|c| c.as_any().downcast_ref())
         };
         let ts: &TimestampMicrosecondArray = records
             .column_by_name("ts")
             .and_then(|c| c.as_any().downcast_ref())
             .expect("every parser makes ts");
 
-        let arrived_at = TimestampMicrosecondArray::from_value(arrived.ingested_at.0, rows).with_timezone("UTC");
+        let arrived_at =
+            TimestampMicrosecondArray::from_value(arrived.ingested_at.0, rows).with_timezone("UTC");
         let epoch: Int64Array = ts.values().iter().map(|us| us.div_euclid(1_000_000)).collect();
         let (src_key, ip_bucket) = self.address_columns(text("src_ip"), rows);
         let hashes = self.record_hashes(text("raw"), text("request_id"), arrived, equal, rows);
@@ -99,7 +111,11 @@ impl Normaliser {
         }
         let records = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
             .expect("every derived column has one value a row");
-        EventBatch { tenant: arrived.tenant.clone(), dataset: arrived.dataset, records }
+        EventBatch {
+            tenant: arrived.tenant.clone(),
+            dataset: arrived.dataset,
+            records,
+        }
     }
 
     fn address_columns(&mut self, src_ip: Option<&StringViewArray>, rows: usize) -> (ArrayRef, ArrayRef) {

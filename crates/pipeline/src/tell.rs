@@ -42,8 +42,10 @@ pub fn tell(
     options: &DriverOptions,
     unit: &mut CommitUnit,
 ) -> Result<(), StoreError> {
-    let mut waiting: Unfolded =
-        store.setting(UNFOLDED_KEY)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let mut waiting: Unfolded = store
+        .setting(UNFOLDED_KEY)?
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
     let had_waiting = !waiting.is_empty();
     if !quiet {
         note(&mut waiting, reconciled);
@@ -57,13 +59,24 @@ pub fn tell(
         return Ok(());
     }
     let incidents = concerned(store, &changed, &withdrawn)?;
-    let input =
-        FoldInput { incidents: &incidents, changed: &changed, merged: &merged, withdrawn: &withdrawn, now };
+    let input = FoldInput {
+        incidents: &incidents,
+        changed: &changed,
+        merged: &merged,
+        withdrawn: &withdrawn,
+        now,
+    };
     let folded = fold(&input, &options.fold);
     unit.incidents = folded.incidents;
-    unit.outbox.extend(folded.messages.iter().flat_map(|message| message.rows(&options.channels, now)));
+    unit.outbox.extend(
+        folded
+            .messages
+            .iter()
+            .flat_map(|message| message.rows(&options.channels, now)),
+    );
     if had_waiting {
-        unit.settings.push((UNFOLDED_KEY.to_owned(), to_json(&Unfolded::default())));
+        unit.settings
+            .push((UNFOLDED_KEY.to_owned(), to_json(&Unfolded::default())));
     }
     Ok(())
 }
@@ -81,8 +94,17 @@ fn merges(reconciled: &Reconciled) -> impl Iterator<Item = (String, String)> + '
 
 fn note(waiting: &mut Unfolded, reconciled: &Reconciled) {
     let grave = |finding: &&Finding| finding.level >= Level::Medium;
-    waiting.changed.extend(reconciled.put.iter().map(|c| &c.finding).filter(grave).map(|f| f.id.clone()));
-    waiting.withdrawn.extend(reconciled.withdrawn.iter().filter(grave).map(|f| f.id.clone()));
+    waiting.changed.extend(
+        reconciled
+            .put
+            .iter()
+            .map(|c| &c.finding)
+            .filter(grave)
+            .map(|f| f.id.clone()),
+    );
+    waiting
+        .withdrawn
+        .extend(reconciled.withdrawn.iter().filter(grave).map(|f| f.id.clone()));
     waiting.merged.extend(merges(reconciled));
 }
 
@@ -93,7 +115,10 @@ fn gather(store: &Store, waiting: Unfolded, reconciled: &Reconciled) -> Result<G
     let mut changed: Vec<Changed> = reconciled
         .put
         .iter()
-        .map(|c| Changed { finding: c.finding.clone(), before: c.before.clone() })
+        .map(|c| Changed {
+            finding: c.finding.clone(),
+            before: c.before.clone(),
+        })
         .collect();
     let mut withdrawn = reconciled.withdrawn.clone();
     let now_known: BTreeSet<String> = changed.iter().map(|c| c.finding.id.clone()).collect();
@@ -102,9 +127,14 @@ fn gather(store: &Store, waiting: Unfolded, reconciled: &Reconciled) -> Result<G
         if now_known.contains(id) || gone.contains(id) {
             continue;
         }
-        let Some(stored) = store.finding(id)? else { continue };
+        let Some(stored) = store.finding(id)? else {
+            continue;
+        };
         match stored.state {
-            FindingState::Active => changed.push(Changed { finding: stored.finding, before: None }),
+            FindingState::Active => changed.push(Changed {
+                finding: stored.finding,
+                before: None,
+            }),
             FindingState::Withdrawn => withdrawn.push(stored.finding),
             FindingState::Merged => {}
         }
@@ -114,16 +144,26 @@ fn gather(store: &Store, waiting: Unfolded, reconciled: &Reconciled) -> Result<G
     Ok((changed, withdrawn, merged))
 }
 
-fn concerned(store: &Store, changed: &[Changed], withdrawn: &[Finding]) -> Result<Vec<IncidentRow>, StoreError> {
+fn concerned(
+    store: &Store,
+    changed: &[Changed],
+    withdrawn: &[Finding],
+) -> Result<Vec<IncidentRow>, StoreError> {
     let about: BTreeSet<(&TenantId, &Entity)> = changed
         .iter()
         .map(|c| &c.finding)
         .chain(withdrawn)
         .map(|finding| (&finding.tenant_id, &finding.entity))
         .collect();
-    let mut rows = store.incidents(&IncidentFilter { limit: INCIDENTS_MAX, ..IncidentFilter::default() })?;
+    let mut rows = store.incidents(&IncidentFilter {
+        limit: INCIDENTS_MAX,
+        ..IncidentFilter::default()
+    })?;
     rows.retain(|row| {
-        let entity = Entity { kind: row.entity_kind.clone(), value: row.entity_value.clone() };
+        let entity = Entity {
+            kind: row.entity_kind.clone(),
+            value: row.entity_value.clone(),
+        };
         about.contains(&(&row.tenant_id, &entity))
     });
     Ok(rows)

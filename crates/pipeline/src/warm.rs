@@ -16,12 +16,20 @@ const READ_BACK_MAX_US: i64 = 26 * HOUR_US;
 /// The catalog's.
 pub fn warm_from(store: &Store, lookback_us: i64) -> Result<Option<Micros>, StoreError> {
     let datasets = store.stat()?.datasets;
-    let Some(newest) = datasets.iter().map(|dataset| dataset.max_ts).max() else { return Ok(None) };
+    let Some(newest) = datasets.iter().map(|dataset| dataset.max_ts).max() else {
+        return Ok(None);
+    };
     let open = newest.saturating_sub(lookback_us.saturating_mul(2));
     let mut from = open;
     let tenants: BTreeSet<_> = datasets.into_iter().map(|dataset| dataset.tenant).collect();
     for tenant in &tenants {
-        for finding in store.findings_in(tenant, TimeWindow { start: open, end: Micros::MAX })? {
+        for finding in store.findings_in(
+            tenant,
+            TimeWindow {
+                start: open,
+                end: Micros::MAX,
+            },
+        )? {
             from = from.min(finding.window.start.saturating_sub(lookback_us));
         }
     }

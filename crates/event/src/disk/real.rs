@@ -64,6 +64,7 @@ impl Disk for RealDisk {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
+        #[expect(clippy::disallowed_methods, reason = "bounded by `take`")]
         file.take(length as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

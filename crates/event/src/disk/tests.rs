@@ -20,7 +20,7 @@ fn contract(disk: &dyn Disk, root: &Path) {
     disk.rename(&path, &moved).expect("rename");
     disk.sync_dir(&folder).expect("sync");
     assert!(!disk.exists(&path) && disk.exists(&moved));
-    assert_eq!(disk.list(&folder).expect("list"), [moved.clone()]);
+    assert_eq!(disk.list(&folder).expect("list"), std::slice::from_ref(&moved));
     assert_eq!(disk.list_dirs(root).expect("list"), [root.join("a")]);
     assert!(disk.list(&root.join("none")).expect("absent is empty").is_empty());
     disk.remove(&moved).expect("remove");

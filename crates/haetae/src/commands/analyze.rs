@@ -33,7 +33,9 @@ impl Refused {
             .collect();
         let more = self.kinds.len().saturating_sub(NAMED_REJECTS_MAX);
         if more > 0 {
-            lines.push(format!("… {more} more; `haetae parse --rejects FILE` writes them all"));
+            lines.push(format!(
+                "… {more} more; `haetae parse --rejects FILE` writes them all"
+            ));
         }
         lines
     }
@@ -56,7 +58,8 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
     let counts = read_all(&args.input, config, &columns, |step| {
         for reject in step.rejects {
             let kind = refused.kinds.entry((step.input.to_owned(), reject.reason));
-            kind.or_insert_with(|| (0, format!("record {}: {}", reject.ordinal, reject.detail))).0 += 1;
+            kind.or_insert_with(|| (0, format!("record {}: {}", reject.ordinal, reject.detail)))
+                .0 += 1;
         }
         if let Some(batch) = &step.batch {
             figures.observe(batch);
@@ -105,7 +108,11 @@ fn write(args: &AnalyzeArgs, report: &Report) -> Result<()> {
         ReportOutput::Text => report.to_text(&TextOptions::default()),
     };
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("{}: {} findings", for_terminal(&path.display().to_string()), report.findings.len());
+    eprintln!(
+        "{}: {} findings",
+        for_terminal(&path.display().to_string()),
+        report.findings.len()
+    );
     Ok(())
 }
 
@@ -120,7 +127,14 @@ fn kind(path: &Path, asked: ReportOutput) -> ReportOutput {
 
 fn for_stdout() -> TextOptions {
     let terminal = std::io::stdout().is_terminal();
-    let colour = if terminal && std::env::var_os("NO_COLOR").is_none() { Colour::Ansi } else { Colour::Never };
+    let colour = if terminal && std::env::var_os("NO_COLOR").is_none() {
+        Colour::Ansi
+    } else {
+        Colour::Never
+    };
     let width = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    TextOptions { colour, width: width.unwrap_or(100) }
+    TextOptions {
+        colour,
+        width: width.unwrap_or(100),
+    }
 }

@@ -20,19 +20,45 @@ const CELL_WIDTH_MAX: usize = 60;
 pub fn dlq(command: &DlqCommand, config: &Config) -> Result<()> {
     let store = open_idle(config)?;
     match command {
-        DlqCommand::List { limit, reason, output } => {
-            let filter = DlqFilter { limit: *limit, reason: reason.clone(), source: None };
-            let columns = ["id", "at", "reason", "origin", "ordinal", "source", "parser", "size", "detail"];
+        DlqCommand::List {
+            limit,
+            reason,
+            output,
+        } => {
+            let filter = DlqFilter {
+                limit: *limit,
+                reason: reason.clone(),
+                source: None,
+            };
+            let columns = [
+                "id", "at", "reason", "origin", "ordinal", "source", "parser", "size", "detail",
+            ];
             let rows: Vec<Value> = store.dlq_list(&filter)?.iter().map(dlq_entry_json).collect();
-            print_rows(&rows.iter().map(|row| Row::of(row, &columns)).collect::<Vec<_>>(), *output)
+            print_rows(
+                &rows.iter().map(|row| Row::of(row, &columns)).collect::<Vec<_>>(),
+                *output,
+            )
         }
         DlqCommand::Show { id } => {
-            let record = store.dlq_show(*id)?.with_context(|| format!("no record {id} in the dead-letter queue"))?;
+            let record = store
+                .dlq_show(*id)?
+                .with_context(|| format!("no record {id} in the dead-letter queue"))?;
             let entry = &record.entry;
             let mut out = std::io::stdout().lock();
             writeln!(out, "reason   {}: {}", entry.reason, for_terminal(&entry.detail))?;
-            writeln!(out, "origin   {} (record {})", for_terminal(&entry.origin), entry.ordinal)?;
-            writeln!(out, "source   {}   parser {}   at {}", for_terminal(&entry.source), entry.parser, entry.at)?;
+            writeln!(
+                out,
+                "origin   {} (record {})",
+                for_terminal(&entry.origin),
+                entry.ordinal
+            )?;
+            writeln!(
+                out,
+                "source   {}   parser {}   at {}",
+                for_terminal(&entry.source),
+                entry.parser,
+                entry.at
+            )?;
             match &record.bytes {
                 None => writeln!(out, "bytes    expired ({} bytes)", entry.size)?,
                 Some(bytes) => {
@@ -49,7 +75,10 @@ pub fn incident(command: &IncidentCommand, config: &Config) -> Result<()> {
     let store = open_idle(config)?;
     match command {
         IncidentCommand::List { limit, output } => {
-            let rows = store.incidents(&IncidentFilter { limit: *limit, ..IncidentFilter::default() })?;
+            let rows = store.incidents(&IncidentFilter {
+                limit: *limit,
+                ..IncidentFilter::default()
+            })?;
             let rows: Vec<Value> = rows.iter().map(incident_json).collect();
             let rows: Vec<Row> = match output {
                 RowOutput::Text | RowOutput::Csv => rows.iter().map(brief).collect(),
@@ -58,7 +87,9 @@ pub fn incident(command: &IncidentCommand, config: &Config) -> Result<()> {
             print_rows(&rows, *output)
         }
         IncidentCommand::Show { id } => {
-            let row = store.incident(id)?.with_context(|| format!("no incident {id}; see `haetae incident list`"))?;
+            let row = store
+                .incident(id)?
+                .with_context(|| format!("no incident {id}; see `haetae incident list`"))?;
             println!("{}", serde_json::to_string_pretty(&incident_json(&row))?);
             Ok(())
         }
@@ -68,8 +99,10 @@ pub fn incident(command: &IncidentCommand, config: &Config) -> Result<()> {
 /// The columns people look at first.
 fn brief(incident: &Value) -> Row {
     let mut row = Row::of(incident, &["id", "level", "state", "title"]);
-    row.0.push(("first_seen".to_owned(), incident["impact"]["first_seen"].clone()));
-    row.0.push(("last_seen".to_owned(), incident["impact"]["last_seen"].clone()));
+    row.0
+        .push(("first_seen".to_owned(), incident["impact"]["first_seen"].clone()));
+    row.0
+        .push(("last_seen".to_owned(), incident["impact"]["last_seen"].clone()));
     row
 }
 
@@ -79,7 +112,10 @@ pub struct Row(Vec<(String, Value)>);
 impl Row {
     /// These keys of an object.
     pub fn of(value: &Value, columns: &[&str]) -> Row {
-        Row(columns.iter().map(|key| ((*key).to_owned(), value[*key].clone())).collect())
+        Row(columns
+            .iter()
+            .map(|key| ((*key).to_owned(), value[*key].clone()))
+            .collect())
     }
 
     /// Every key of an object, sorted.
@@ -89,7 +125,11 @@ impl Row {
     }
 
     fn text(&self, column: &str) -> String {
-        self.0.iter().find(|(key, _)| key == column).map(|(_, value)| text(value)).unwrap_or_default()
+        self.0
+            .iter()
+            .find(|(key, _)| key == column)
+            .map(|(_, value)| text(value))
+            .unwrap_or_default()
     }
 }
 
@@ -147,10 +187,24 @@ pub fn store(command: &StoreCommand, config: &Config) -> Result<ExitCode> {
         StoreCommand::Verify => {
             let report = store.verify()?;
             for problem in &report.problems {
-                println!("{}: {}: {}", problem.code, for_terminal(&problem.subject), for_terminal(&problem.message));
+                println!(
+                    "{}: {}: {}",
+                    problem.code,
+                    for_terminal(&problem.subject),
+                    for_terminal(&problem.message)
+                );
             }
-            println!("{} segments, {} rows, {} problems", report.segments, report.rows, report.problems.len());
-            Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            println!(
+                "{} segments, {} rows, {} problems",
+                report.segments,
+                report.rows,
+                report.problems.len()
+            );
+            Ok(if report.is_sound() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }
@@ -170,7 +224,11 @@ pub fn print_rows(rows: &[Row], output: RowOutput) -> Result<()> {
         }
         RowOutput::Csv => {
             let columns = columns(rows);
-            writeln!(out, "{}", columns.iter().map(|c| csv(c)).collect::<Vec<_>>().join(","))?;
+            writeln!(
+                out,
+                "{}",
+                columns.iter().map(|c| csv(c)).collect::<Vec<_>>().join(",")
+            )?;
             for row in rows {
                 let cells: Vec<String> = columns.iter().map(|c| csv(&row.text(c))).collect();
                 writeln!(out, "{}", cells.join(","))?;
@@ -183,7 +241,9 @@ pub fn print_rows(rows: &[Row], output: RowOutput) -> Result<()> {
 }
 
 fn columns(rows: &[Row]) -> Vec<String> {
-    rows.first().map(|row| row.0.iter().map(|(key, _)| key.clone()).collect()).unwrap_or_default()
+    rows.first()
+        .map(|row| row.0.iter().map(|(key, _)| key.clone()).collect())
+        .unwrap_or_default()
 }
 
 fn text(value: &Value) -> String {
@@ -197,18 +257,32 @@ fn text(value: &Value) -> String {
 /// Quoted where needed; a cell that a spreadsheet would take for a formula gets a quote mark.
 fn csv(cell: &str) -> String {
     let risky = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
-    let cell = if risky { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+    let cell = if risky {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    };
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell
+    }
 }
 
 fn table(out: &mut impl Write, rows: &[Row]) -> Result<()> {
     let columns = columns(rows);
     let cut = |text: &str| -> String {
         let text = for_terminal(text);
-        if text.width() <= CELL_WIDTH_MAX { text } else { text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect() }
+        if text.width() <= CELL_WIDTH_MAX {
+            text
+        } else {
+            text.chars().take(CELL_WIDTH_MAX - 1).chain(['…']).collect()
+        }
     };
-    let cells: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|c| cut(&row.text(c))).collect()).collect();
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|c| cut(&row.text(c))).collect())
+        .collect();
     let width = |i: usize| {
         let widest = cells.iter().map(|row| row[i].width()).max().unwrap_or(0);
         widest.max(columns[i].width())

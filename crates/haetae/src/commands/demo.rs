@@ -30,7 +30,11 @@ pub async fn play(address: SocketAddr, seed: u64, mut stop: watch::Receiver<bool
         let mut traffic = generate(&plan)?;
         while let Some(body) = due(&mut traffic) {
             if !body.is_empty() {
-                let key = format!("demo-{}-{}", plan.start.0, body.len() ^ (SystemClock.now().0 as usize));
+                let key = format!(
+                    "demo-{}-{}",
+                    plan.start.0,
+                    body.len() ^ (SystemClock.now().0 as usize)
+                );
                 post(&client, &url, &key, body).await?;
             }
             if wait(&mut stop, Duration::from_millis(500)).await {

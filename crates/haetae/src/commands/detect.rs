@@ -56,6 +56,13 @@ pub fn rules(command: &RulesCommand) -> Result<ExitCode> {
         println!("{diagnostic}");
     }
     let wrong = rules.diagnostics().len();
-    eprintln!("{} rules load ({builtin} built in), {wrong} problems", rules.len());
-    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    eprintln!(
+        "{} rules load ({builtin} built in), {wrong} problems",
+        rules.len()
+    );
+    Ok(if wrong == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -36,7 +36,11 @@ struct Checks(Vec<Check>);
 
 impl Checks {
     fn add(&mut self, what: &str, verdict: Verdict, text: impl Into<String>) {
-        self.0.push(Check { what: what.to_owned(), verdict, text: text.into() });
+        self.0.push(Check {
+            what: what.to_owned(),
+            verdict,
+            text: text.into(),
+        });
     }
 }
 
@@ -52,22 +56,45 @@ pub fn run(args: &DoctorArgs, config: &Config, file: Option<&Path>) -> Result<Ex
         balances(&mut checks, &store)?;
         segments(&mut checks, &store)?;
     } else {
-        checks.add("data", Verdict::Note, format!("nothing in {} yet", config.data_dir.display()));
+        checks.add(
+            "data",
+            Verdict::Note,
+            format!("nothing in {} yet", config.data_dir.display()),
+        );
     }
     print(&checks, args.output);
     let wrong = checks.0.iter().any(|check| check.verdict == Verdict::Wrong);
-    Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if wrong {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn configuration(checks: &mut Checks, config: &Config, file: Option<&Path>) {
     match file {
-        Some(file) => checks.add("configuration", Verdict::Ok, format!("{} is valid", file.display())),
-        None => checks.add("configuration", Verdict::Note, "no haetae.yaml: defaults, no sources"),
+        Some(file) => checks.add(
+            "configuration",
+            Verdict::Ok,
+            format!("{} is valid", file.display()),
+        ),
+        None => checks.add(
+            "configuration",
+            Verdict::Note,
+            "no haetae.yaml: defaults, no sources",
+        ),
     }
     if config.notify.slack.is_none() {
-        checks.add("notify", Verdict::Note, "no Slack configured: notifications go to the console");
+        checks.add(
+            "notify",
+            Verdict::Note,
+            "no Slack configured: notifications go to the console",
+        );
     }
-    let deletes = config.sources.iter().any(|s| s.value.after_commit == Some(AfterCommit::Delete));
+    let deletes = config
+        .sources
+        .iter()
+        .any(|s| s.value.after_commit == Some(AfterCommit::Delete));
     if deletes {
         let text = format!(
             "after_commit: delete leaves the only copy on this disk ({}); back it up, or use archive",
@@ -80,16 +107,32 @@ fn configuration(checks: &mut Checks, config: &Config, file: Option<&Path>) {
 fn clock_and_disk(checks: &mut Checks, config: &Config) {
     let now = SystemClock.now();
     if now.0 < CLOCK_MIN_US {
-        checks.add("clock", Verdict::Wrong, format!("says {now}; set it (timedatectl set-ntp true)"));
+        checks.add(
+            "clock",
+            Verdict::Wrong,
+            format!("says {now}; set it (timedatectl set-ntp true)"),
+        );
     } else {
         checks.add("clock", Verdict::Ok, now.to_string());
     }
-    let place = if config.data_dir.exists() { config.data_dir.as_path() } else { Path::new(".") };
+    let place = if config.data_dir.exists() {
+        config.data_dir.as_path()
+    } else {
+        Path::new(".")
+    };
     match rustix::fs::statvfs(place) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let text = format!("{:.1} GiB free at {}", free as f64 / (1u64 << 30) as f64, place.display());
-            let verdict = if free < DISK_FREE_MIN_BYTES { Verdict::Wrong } else { Verdict::Ok };
+            let text = format!(
+                "{:.1} GiB free at {}",
+                free as f64 / (1u64 << 30) as f64,
+                place.display()
+            );
+            let verdict = if free < DISK_FREE_MIN_BYTES {
+                Verdict::Wrong
+            } else {
+                Verdict::Ok
+            };
             checks.add("disk", verdict, text);
         }
         Err(error) => checks.add("disk", Verdict::Wrong, format!("{}: {error}", place.display())),
@@ -112,7 +155,9 @@ fn source(checks: &mut Checks, index: usize, entry: &crate::config::SourceConfig
                     let text = format!("{} cannot be read; check its permissions", file.display());
                     checks.add(&what, Verdict::Wrong, text);
                 }
-                None if files.is_empty() => checks.add(&what, Verdict::Note, format!("{paths:?} matches no file yet")),
+                None if files.is_empty() => {
+                    checks.add(&what, Verdict::Note, format!("{paths:?} matches no file yet"))
+                }
                 None => checks.add(&what, Verdict::Ok, format!("{} files", files.len())),
             }
         }
@@ -122,14 +167,23 @@ fn source(checks: &mut Checks, index: usize, entry: &crate::config::SourceConfig
 fn line(counts: &Counts) -> String {
     format!(
         "lines_in {} = events {} + rejected {} + duplicates {} + sampled_out {} + skipped {}",
-        counts.lines_in, counts.events, counts.rejected, counts.duplicates, counts.sampled_out, counts.skipped
+        counts.lines_in,
+        counts.events,
+        counts.rejected,
+        counts.duplicates,
+        counts.sampled_out,
+        counts.skipped
     )
 }
 
 fn balances(checks: &mut Checks, store: &Store) -> Result<()> {
     for row in store.counts()? {
         let what = format!("{} {} {}", row.source, row.tenant_id, row.dataset);
-        let verdict = if row.counts.balanced() { Verdict::Ok } else { Verdict::Wrong };
+        let verdict = if row.counts.balanced() {
+            Verdict::Ok
+        } else {
+            Verdict::Wrong
+        };
         checks.add(&what, verdict, line(&row.counts));
     }
     Ok(())
@@ -138,12 +192,23 @@ fn balances(checks: &mut Checks, store: &Store) -> Result<()> {
 fn segments(checks: &mut Checks, store: &Store) -> Result<()> {
     let report = store.verify()?;
     for problem in &report.problems {
-        checks.add(problem.code, Verdict::Wrong, format!("{}: {}", problem.subject, problem.message));
+        checks.add(
+            problem.code,
+            Verdict::Wrong,
+            format!("{}: {}", problem.subject, problem.message),
+        );
     }
-    checks.add("store", Verdict::Ok, format!("{} segments, {} rows", report.segments, report.rows));
+    checks.add(
+        "store",
+        Verdict::Ok,
+        format!("{} segments, {} rows", report.segments, report.rows),
+    );
     let stat = store.stat()?;
     if stat.outbox.dead > 0 {
-        let text = format!("{} messages could not be delivered for a day and were given up", stat.outbox.dead);
+        let text = format!(
+            "{} messages could not be delivered for a day and were given up",
+            stat.outbox.dead
+        );
         checks.add("outbox", Verdict::Note, text);
     }
     Ok(())

@@ -29,9 +29,14 @@ impl Observer for RunObserver {
         }
         let released = committed_position(self.ledger.as_ref())
             .map_err(|error| error.to_string())
-            .and_then(|at| self.door.release_before(at.next).map_err(|error| error.to_string()));
+            .and_then(|at| {
+                self.door
+                    .release_before(at.next)
+                    .map_err(|error| error.to_string())
+            });
         if let Err(error) = released {
-            self.say.trouble(&format!("journal: {error}; tried again after the next commit"));
+            self.say
+                .trouble(&format!("journal: {error}; tried again after the next commit"));
         }
     }
 
@@ -44,7 +49,10 @@ impl Observer for RunObserver {
     }
 
     fn commit_failed(&mut self, error: &StoreError, retry_in: Duration) {
-        self.say.trouble(&format!("commit failed: {error}; tried again in {} s, nothing is lost", retry_in.as_secs()));
+        self.say.trouble(&format!(
+            "commit failed: {error}; tried again in {} s, nothing is lost",
+            retry_in.as_secs()
+        ));
     }
 
     fn normalised(&mut self, _rows: usize, took: Duration) {

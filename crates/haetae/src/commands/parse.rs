@@ -41,7 +41,12 @@ pub fn run(args: &ParseArgs, config: &Config) -> Result<()> {
     }
     eprintln!(
         "lines_in {} = events {} + rejected {} + duplicates {} + sampled_out {} + skipped {}",
-        counts.lines_in, counts.events, counts.rejected, counts.duplicates, counts.sampled_out, counts.skipped
+        counts.lines_in,
+        counts.events,
+        counts.rejected,
+        counts.duplicates,
+        counts.sampled_out,
+        counts.skipped
     );
     Ok(())
 }
@@ -92,7 +97,10 @@ fn write_events(out: &mut impl Write, batch: &EventBatch) -> Result<()> {
 
 fn is_native(dataset: Dataset, column: &str) -> bool {
     let stored = |kind| !matches!(kind, NativeType::Core(_));
-    dataset.native_fields().iter().any(|field| field.column == column && stored(field.kind))
+    dataset
+        .native_fields()
+        .iter()
+        .any(|field| field.column == column && stored(field.kind))
 }
 
 /// One value; the column is one of the types the schema knows.

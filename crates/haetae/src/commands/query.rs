@@ -15,7 +15,9 @@ use std::sync::Arc;
 
 pub fn run(args: &QueryArgs, config: &Config) -> Result<()> {
     let time = |name: &str, text: &Option<String>| -> Result<Option<Micros>> {
-        let parse = |text: &String| Micros::parse_rfc3339(text).with_context(|| format!("{name}: {text:?} is not RFC 3339"));
+        let parse = |text: &String| {
+            Micros::parse_rfc3339(text).with_context(|| format!("{name}: {text:?} is not RFC 3339"))
+        };
         text.as_ref().map(parse).transpose()
     };
     let (start, end) = (time("--start", &args.start)?, time("--end", &args.end)?);
@@ -34,15 +36,27 @@ pub fn open_idle(config: &Config) -> Result<Arc<Store>> {
     match Store::open_read_only(&config.data_dir, StoreOptions::default(), clock) {
         Ok(store) => Ok(Arc::new(store)),
         Err(StoreError::Absent { dir }) => {
-            bail!("no data in {}; run `haetae run` first, or name the folder with --data-dir", dir.display())
+            bail!(
+                "no data in {}; run `haetae run` first, or name the folder with --data-dir",
+                dir.display()
+            )
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn on_idle_store(args: &QueryArgs, config: &Config, start: Option<Micros>, end: Option<Micros>) -> Result<()> {
+fn on_idle_store(
+    args: &QueryArgs,
+    config: &Config,
+    start: Option<Micros>,
+    end: Option<Micros>,
+) -> Result<()> {
     let engine = QueryEngine::new(Arc::new(StoreSegments(open_idle(config)?)))?;
-    let options = QueryOptions { start, end, ..QueryOptions::default() };
+    let options = QueryOptions {
+        start,
+        end,
+        ..QueryOptions::default()
+    };
     let rows = engine.sql_blocking(&args.text, &options)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
@@ -67,7 +81,9 @@ fn through_service(
 ) -> Result<()> {
     let token = read_token(&config.data_dir)?;
     let body = json!({"query": args.text, "lang": "sql", "start": start, "end": end});
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (status, truncated, text) = runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().build()?;
         let url = format!("http://{address}/v1/query");
@@ -91,7 +107,11 @@ fn through_service(
 
 fn read_token(dir: &Path) -> Result<String> {
     let path = dir.join("local.token");
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}; run as the user that runs the service", path.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read {}; run as the user that runs the service",
+            path.display()
+        )
+    })?;
     Ok(text.trim().to_owned())
 }

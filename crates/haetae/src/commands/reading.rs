@@ -23,8 +23,15 @@ pub struct Step<'a> {
 /// # Errors
 /// When a CIDR block does not parse; the loader has checked that already.
 pub fn client_policy(config: &Config) -> Result<ClientIpPolicy> {
-    let trusted = config.trusted_proxies.iter().map(|cidr| cidr.parse()).collect::<Result<Vec<_>, _>>();
-    Ok(ClientIpPolicy { trusted: trusted.context("trusted_proxies")?, header: config.client_ip_header.clone() })
+    let trusted = config
+        .trusted_proxies
+        .iter()
+        .map(|cidr| cidr.parse())
+        .collect::<Result<Vec<_>, _>>();
+    Ok(ClientIpPolicy {
+        trusted: trusted.context("trusted_proxies")?,
+        header: config.client_ip_header.clone(),
+    })
 }
 
 /// Reads every input in turn and hands each batch to `each`. An input that cannot be opened or
@@ -81,15 +88,38 @@ fn read_one(
             }
         };
         let dataset = reader.dataset().unwrap_or(Dataset::App);
-        let batch = parsed.records.map(|records| EventBatch { tenant: tenant.clone(), dataset, records });
-        each(Step { input: &input.name, parser: reader.parser_id(), batch, rejects: &parsed.rejects })?;
+        let batch = parsed.records.map(|records| EventBatch {
+            tenant: tenant.clone(),
+            dataset,
+            records,
+        });
+        each(Step {
+            input: &input.name,
+            parser: reader.parser_id(),
+            batch,
+            rejects: &parsed.rejects,
+        })?;
     }
 }
 
 fn unreadable(input: &Input, why: &str, each: &mut impl FnMut(Step<'_>) -> Result<()>) -> Result<Counts> {
-    let reject = Reject { ordinal: 0, reason: Reason::Unreadable, detail: why.to_owned(), bytes: Vec::new() };
-    each(Step { input: &input.name, parser: "none", batch: None, rejects: &[reject] })?;
-    Ok(Counts { lines_in: 1, rejected: 1, ..Counts::default() })
+    let reject = Reject {
+        ordinal: 0,
+        reason: Reason::Unreadable,
+        detail: why.to_owned(),
+        bytes: Vec::new(),
+    };
+    each(Step {
+        input: &input.name,
+        parser: "none",
+        batch: None,
+        rejects: &[reject],
+    })?;
+    Ok(Counts {
+        lines_in: 1,
+        rejected: 1,
+        ..Counts::default()
+    })
 }
 
 fn progress(inputs: &[Input]) -> ProgressBar {

@@ -6,8 +6,8 @@ use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
 use crate::wiring::{
-    EngineRunner, JournalDoor, Meters, SourceParts, StoreLedger, StoreOutbox, StoreReader, StoreSegments, clean_up,
-    configured_sources,
+    EngineRunner, JournalDoor, Meters, SourceParts, StoreLedger, StoreOutbox, StoreReader, StoreSegments,
+    clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
@@ -63,12 +63,21 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
         config.notify.slack = None;
     }
     let say = Say::new(&config, args.demo);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(ASYNC_THREADS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(ASYNC_THREADS)
+        .enable_all()
+        .build()?;
     let house = open_house(&config, say.clone())?;
     let (stop_async, stopped) = watch::channel(false);
-    let server = if args.once { None } else { Some(bind(&runtime, &config, &house)?) };
+    let server = if args.once {
+        None
+    } else {
+        Some(bind(&runtime, &config, &house)?)
+    };
     let address = server.as_ref().map(BoundServer::address);
-    house.store.set_holder(&address.map(|a| a.to_string()).unwrap_or_default())?;
+    house
+        .store
+        .set_holder(&address.map(|a| a.to_string()).unwrap_or_default())?;
     let mut parts = configured_sources(&config)?;
     parts.add(Box::new(JournalSource::new(house.journal.clone())));
     say.start(address, config_file, &config, args.once);
@@ -77,7 +86,9 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     let waker = deliverer.waker();
     let deliver = runtime.spawn(deliverer.run(stopped.clone()));
     let driver = driver(&config, args, &house, &parts, waker)?;
-    let serving = server.map(|server| serve(&runtime, server, &house, stopped.clone())).transpose()?;
+    let serving = server
+        .map(|server| serve(&runtime, server, &house, stopped.clone()))
+        .transpose()?;
     watch_signals(&runtime, &house.stop);
     let playing = match (args.demo, address) {
         (true, Some(address)) => Some(play(&runtime, address, args.seed, stopped.clone(), &house)),
@@ -106,20 +117,39 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
 fn open_house(config: &Config, say: Say) -> Result<House> {
     let disk: SharedDisk = Arc::new(RealDisk);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut options = StoreOptions { dlq_bytes_max: config.dlq_size_max.0, ..StoreOptions::default() };
+    let mut options = StoreOptions {
+        dlq_bytes_max: config.dlq_size_max.0,
+        ..StoreOptions::default()
+    };
     if let Some(days) = config.retention_days {
-        options.retention_days = haetae_event::Dataset::ALL.into_iter().map(|dataset| (dataset, days)).collect();
+        options.retention_days = haetae_event::Dataset::ALL
+            .into_iter()
+            .map(|dataset| (dataset, days))
+            .collect();
     }
     let store = Store::open(&config.data_dir, options, disk.clone(), clock.clone())
         .with_context(|| format!("cannot open the data directory {}", config.data_dir.display()))?;
     let store = Arc::new(store);
-    let journal = SegmentJournal::open(disk, &config.data_dir.join("journal"), haetae_journal::JournalOptions::default())?;
+    let journal = SegmentJournal::open(
+        disk,
+        &config.data_dir.join("journal"),
+        haetae_journal::JournalOptions::default(),
+    )?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
     let stop = StopFlag::default();
     let door = Arc::new(JournalDoor::new(journal.clone(), stop.clone()));
     let meters = Arc::new(Meters::new(store.clone(), door.clone()));
     let ledger: Arc<dyn Ledger> = Arc::new(StoreLedger(store.clone()));
-    Ok(House { store, journal, door, meters, ledger, clock, stop, say })
+    Ok(House {
+        store,
+        journal,
+        door,
+        meters,
+        ledger,
+        clock,
+        stop,
+        say,
+    })
 }
 
 fn bind(runtime: &tokio::runtime::Runtime, config: &Config, house: &House) -> Result<BoundServer> {
@@ -131,7 +161,10 @@ fn bind(runtime: &tokio::runtime::Runtime, config: &Config, house: &House) -> Re
         Some(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read ingest_token_file {}", path.display()))?;
-            let key = IngestKey { tenant: haetae_event::TenantId::default(), token: token(text.trim())? };
+            let key = IngestKey {
+                tenant: haetae_event::TenantId::default(),
+                token: token(text.trim())?,
+            };
             IngestAuth::Keys(vec![key])
         }
     };
@@ -151,7 +184,9 @@ fn serve(
     marks.extend(waiting_marks(house.journal.as_ref(), house.ledger.as_ref())?);
     let parts = Parts {
         door: house.door.clone(),
-        query: Arc::new(EngineRunner(QueryEngine::new(Arc::new(StoreSegments(house.store.clone())))?)),
+        query: Arc::new(EngineRunner(QueryEngine::new(Arc::new(StoreSegments(
+            house.store.clone(),
+        )))?)),
         metrics: house.meters.clone(),
         reader: Arc::new(StoreReader(house.store.clone())),
         clock: house.clock.clone(),
@@ -161,12 +196,20 @@ fn serve(
 }
 
 fn notifiers(config: &Config, house: &House) -> Result<Vec<Arc<dyn Notifier>>> {
-    let colours = if house.say.colours() { Colours::Ansi } else { Colours::Plain };
+    let colours = if house.say.colours() {
+        Colours::Ansi
+    } else {
+        Colours::Plain
+    };
     let mut notifiers: Vec<Arc<dyn Notifier>> = vec![Arc::new(Console::stderr(colours))];
     if let Some(slack) = &config.notify.slack {
         let url = slack.url().map_err(anyhow::Error::msg)?;
         let url = WebhookUrl::parse(&url).context("notify.slack.webhook_url")?;
-        notifiers.push(Arc::new(Slack::new(url, SlackOptions::default(), house.clock.clone())?));
+        notifiers.push(Arc::new(Slack::new(
+            url,
+            SlackOptions::default(),
+            house.clock.clone(),
+        )?));
     }
     Ok(notifiers)
 }
@@ -178,7 +221,11 @@ fn deliverer(config: &Config, house: &House) -> Result<Deliverer> {
     let seed = house.clock.now().0.unsigned_abs();
     let say = house.say.clone();
     let operator: haetae_respond::OperatorLine = Arc::new(move |line| say.trouble(line));
-    let options = DelivererOptions { seed, operator, ..DelivererOptions::default() };
+    let options = DelivererOptions {
+        seed,
+        operator,
+        ..DelivererOptions::default()
+    };
     Ok(Deliverer::new(outbox, notifiers, house.clock.clone(), options))
 }
 
@@ -186,7 +233,9 @@ fn deliverer(config: &Config, house: &House) -> Result<Deliverer> {
 pub fn load_rules(extra: Option<&Path>) -> Result<RuleSet> {
     let mut rules = RuleSet::builtin();
     if let Some(dir) = extra {
-        rules.load_dir(dir).with_context(|| format!("cannot read the rules in {}", dir.display()))?;
+        rules
+            .load_dir(dir)
+            .with_context(|| format!("cannot read the rules in {}", dir.display()))?;
     }
     for diagnostic in rules.diagnostics() {
         eprintln!("rule not loaded: {diagnostic}");
@@ -211,7 +260,10 @@ fn driver(
     let options = DriverOptions {
         flush_interval: config.flush_interval.0,
         hot_bytes_max: HOT_BYTES_MAX,
-        parse: ParseOptions { client_ip: client_policy(config)?, ..ParseOptions::default() },
+        parse: ParseOptions {
+            client_ip: client_policy(config)?,
+            ..ParseOptions::default()
+        },
         fold: FoldOptions {
             min_level: config.notify.min_level,
             language,
@@ -253,8 +305,10 @@ fn work(
     (mut driver, outlet): (Driver, Outlet),
 ) -> Result<haetae_pipeline::RunEnd> {
     let SourceParts { sources, cleaners } = parts;
-    let threads: Vec<JoinHandle<()>> =
-        sources.into_iter().map(|source| spawn_source(source, args.once, house, &outlet)).collect::<Result<_>>()?;
+    let threads: Vec<JoinHandle<()>> = sources
+        .into_iter()
+        .map(|source| spawn_source(source, args.once, house, &outlet))
+        .collect::<Result<_>>()?;
     drop(outlet);
     let compaction = (!args.once).then(|| spawn_compaction(house)).transpose()?;
     let say = house.say.clone();
@@ -266,7 +320,16 @@ fn work(
     };
     let end = std::thread::scope(|scope| {
         let cleaning = (!args.once && !cleaners.is_empty()).then(|| {
-            scope.spawn(|| clean_up(&house.store, &cleaners, house.clock.as_ref(), &house.stop, false, &mut report))
+            scope.spawn(|| {
+                clean_up(
+                    &house.store,
+                    &cleaners,
+                    house.clock.as_ref(),
+                    &house.stop,
+                    false,
+                    &mut report,
+                )
+            })
         });
         let end = driver.run();
         house.stop.set();
@@ -284,15 +347,27 @@ fn work(
         }
     }
     if args.once {
-        clean_up(&house.store, &cleaners, house.clock.as_ref(), &house.stop, true, &mut |problem| {
-            house.say.problem(problem);
-        })?;
+        clean_up(
+            &house.store,
+            &cleaners,
+            house.clock.as_ref(),
+            &house.stop,
+            true,
+            &mut |problem| {
+                house.say.problem(problem);
+            },
+        )?;
         house.store.compact()?;
     }
     Ok(end)
 }
 
-fn spawn_source(mut source: Box<dyn Source>, once: bool, house: &House, outlet: &Outlet) -> Result<JoinHandle<()>> {
+fn spawn_source(
+    mut source: Box<dyn Source>,
+    once: bool,
+    house: &House,
+    outlet: &Outlet,
+) -> Result<JoinHandle<()>> {
     let cx = SourceContext {
         out: outlet.clone(),
         stop: house.stop.clone(),
@@ -300,33 +375,37 @@ fn spawn_source(mut source: Box<dyn Source>, once: bool, house: &House, outlet: 
         clock: house.clock.clone(),
         once,
     };
-    let thread = std::thread::Builder::new().name("source".to_owned()).spawn(move || {
-        let id = source.id().to_owned();
-        if let Err(error) = source.run(&cx) {
-            let problem = SourceProblem {
-                source: id.clone(),
-                code: "source_ended",
-                message: error.to_string(),
-                hint: "run `haetae doctor`".to_owned(),
-                iam_action: None,
-                retry_in: None,
-            };
-            cx.out.send(SourceMessage::Problem(problem)).ok();
-        }
-        cx.out.send(SourceMessage::Finished { source: id }).ok();
-    })?;
+    let thread = std::thread::Builder::new()
+        .name("source".to_owned())
+        .spawn(move || {
+            let id = source.id().to_owned();
+            if let Err(error) = source.run(&cx) {
+                let problem = SourceProblem {
+                    source: id.clone(),
+                    code: "source_ended",
+                    message: error.to_string(),
+                    hint: "run `haetae doctor`".to_owned(),
+                    iam_action: None,
+                    retry_in: None,
+                };
+                cx.out.send(SourceMessage::Problem(problem)).ok();
+            }
+            cx.out.send(SourceMessage::Finished { source: id }).ok();
+        })?;
     Ok(thread)
 }
 
 fn spawn_compaction(house: &House) -> Result<JoinHandle<()>> {
     let (store, stop, say) = (house.store.clone(), house.stop.clone(), house.say.clone());
-    let thread = std::thread::Builder::new().name("compaction".to_owned()).spawn(move || {
-        while !stop.sleep(COMPACT_EVERY) {
-            if let Err(error) = store.compact() {
-                say.trouble(&format!("compaction: {error}; tried again in a minute"));
+    let thread = std::thread::Builder::new()
+        .name("compaction".to_owned())
+        .spawn(move || {
+            while !stop.sleep(COMPACT_EVERY) {
+                if let Err(error) = store.compact() {
+                    say.trouble(&format!("compaction: {error}; tried again in a minute"));
+                }
             }
-        }
-    })?;
+        })?;
     Ok(thread)
 }
 
@@ -334,7 +413,9 @@ fn watch_signals(runtime: &tokio::runtime::Runtime, stop: &StopFlag) {
     let stop = stop.clone();
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return;
+        };
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}

@@ -26,7 +26,12 @@ impl Say {
             ConfigLanguage::En => Language::En,
         };
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Say { language, colours, demo, timezone: config.timezone() }
+        Say {
+            language,
+            colours,
+            demo,
+            timezone: config.timezone(),
+        }
     }
 
     pub fn language(&self) -> Language {
@@ -58,7 +63,10 @@ impl Say {
         if let Some(address) = address {
             let data = config.data_dir.display();
             let ready = self.pick("해태가 듣고 있습니다", "haetae listens on");
-            eprintln!("{ready} http://{address}  ({} {data})", self.pick("데이터:", "data:"));
+            eprintln!(
+                "{ready} http://{address}  ({} {data})",
+                self.pick("데이터:", "data:")
+            );
         }
         match file {
             Some(file) => eprintln!(
@@ -99,7 +107,12 @@ impl Say {
             Level::Medium => "\x1b[33m",
             _ => "\x1b[2m",
         };
-        let at = finding.ts.timestamp().to_zoned(self.timezone.clone()).strftime("%m-%d %H:%M:%S").to_string();
+        let at = finding
+            .ts
+            .timestamp()
+            .to_zoned(self.timezone.clone())
+            .strftime("%m-%d %H:%M:%S")
+            .to_string();
         let text = format!(
             "{at} {:<13} {} · {} · {}",
             finding.level.as_str(),
@@ -115,7 +128,11 @@ impl Say {
     }
 
     pub fn problem(&self, problem: &SourceProblem) {
-        eprintln!("{} {}", self.pick("문제:", "problem:"), for_terminal_lines(&problem.to_string()));
+        eprintln!(
+            "{} {}",
+            self.pick("문제:", "problem:"),
+            for_terminal_lines(&problem.to_string())
+        );
     }
 
     pub fn trouble(&self, text: &str) {
@@ -139,5 +156,8 @@ impl Say {
 
 /// Escapes each line by itself, so that our own line ends stay.
 fn for_terminal_lines(text: &str) -> String {
-    text.lines().map(|line| for_terminal(line).to_string()).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| for_terminal(line).to_string())
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -16,23 +16,27 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
     let plan = plan(args)?;
     match (&args.target, args.format) {
         (Some(url), _) => send(&plan, url),
-        (None, SimulateFormat::Logs) => {
-            write_logs(&plan, args.out.as_deref().unwrap_or(Path::new("haetae-simulated")))
-        }
+        (None, SimulateFormat::Logs) => write_logs(
+            &plan,
+            args.out.as_deref().unwrap_or(Path::new("haetae-simulated")),
+        ),
         (None, SimulateFormat::Ndjson) => write_ndjson(&plan, args.out.as_deref().unwrap_or(Path::new("-"))),
     }
 }
 
 fn plan(args: &SimulateArgs) -> Result<Plan> {
     let scenario = Scenario::parse(&args.scenario)?;
-    let length = parse_duration(&args.duration).map_err(|message| anyhow::anyhow!("--duration: {message}"))?;
+    let length =
+        parse_duration(&args.duration).map_err(|message| anyhow::anyhow!("--duration: {message}"))?;
     let mut plan = Plan::new(scenario, args.seed);
     plan.duration_s = u32::try_from(length.as_secs()).context("--duration is too long")?;
     plan.start = match &args.start {
         Some(text) => Micros::parse_rfc3339(text)
             .with_context(|| format!("--start: {text:?} is not RFC 3339, e.g. 2026-11-01T09:00:00+09:00"))?,
         // Ends a little before now, so that nothing lies in the future.
-        None => SystemClock.now().saturating_sub((i64::from(plan.duration_s) + 60) * 1_000_000),
+        None => SystemClock
+            .now()
+            .saturating_sub((i64::from(plan.duration_s) + 60) * 1_000_000),
     };
     plan.validate()?;
     Ok(plan)
@@ -53,7 +57,8 @@ impl ObjectSink for Folder {
 
 fn write_logs(plan: &Plan, dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let written = haetae_simulate::write_all(plan, &ObjectOptions::default(), &mut Folder(dir.to_path_buf()))?;
+    let written =
+        haetae_simulate::write_all(plan, &ObjectOptions::default(), &mut Folder(dir.to_path_buf()))?;
     eprintln!(
         "{}: {} CloudFront and {} VPC flow objects, {} requests and {} flows, {} attacks",
         dir.display(),
@@ -85,7 +90,9 @@ fn write_ndjson(plan: &Plan, path: &Path) -> Result<()> {
 }
 
 fn send(plan: &Plan, url: &str) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let client = reqwest::Client::new();
     let mut traffic = generate(plan)?;
     let mut sent = 0usize;
@@ -122,14 +129,20 @@ pub async fn post(client: &reqwest::Client, url: &str, key: &str, body: Vec<u8>)
             .header("content-type", "application/x-ndjson")
             .header("idempotency-key", key)
             .body(body.clone());
-        let reply = request.send().await.with_context(|| format!("cannot reach {url}"))?;
+        let reply = request
+            .send()
+            .await
+            .with_context(|| format!("cannot reach {url}"))?;
         let status = reply.status();
         if status.as_u16() == 429 {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             continue;
         }
         if !status.is_success() {
-            bail!("{url} answered {status}: {}", reply.text().await.unwrap_or_default());
+            bail!(
+                "{url} answered {status}: {}",
+                reply.text().await.unwrap_or_default()
+            );
         }
         return Ok(());
     }

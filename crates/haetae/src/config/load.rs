@@ -68,12 +68,15 @@ pub fn load_text(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, ConfigError> {
     let expanded = expand_environment(file, text, environment)?;
-    if expanded.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if expanded
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
         return Ok(Config::default());
     }
     let options = serde_saphyr::options! { with_snippet: false };
-    let config: Config = serde_saphyr::from_str_with_options(&expanded, options)
-        .map_err(|e| from_yaml_error(file, &e))?;
+    let config: Config =
+        serde_saphyr::from_str_with_options(&expanded, options).map_err(|e| from_yaml_error(file, &e))?;
     validate(file, &config)?;
     Ok(config)
 }
@@ -93,14 +96,18 @@ fn expand_environment(
         }
         let mut rest = line;
         while let Some(start) = rest.find("${") {
-            let Some(length) = rest[start..].find('}') else { break };
+            let Some(length) = rest[start..].find('}') else {
+                break;
+            };
             let name = &rest[start + 2..start + length];
             let value = environment(name).ok_or_else(|| ConfigError {
                 file: file.to_path_buf(),
                 line: Some(number),
                 column: None,
                 message: format!("the environment variable {name} is not set"),
-                hint: Some(format!("export {name}=… before starting, or write the value here")),
+                hint: Some(format!(
+                    "export {name}=… before starting, or write the value here"
+                )),
             })?;
             out.push_str(&rest[..start]);
             out.push_str(&value);
@@ -118,9 +125,12 @@ fn from_yaml_error(file: &Path, error: &serde_saphyr::Error) -> ConfigError {
         serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => {
             (format!("unknown key `{field}`"), Some(nearest(field, expected)))
         }
-        serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("unknown value `{variant}`"), Some(nearest(variant, expected)))
-        }
+        serde_saphyr::Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => (
+            format!("unknown value `{variant}`"),
+            Some(nearest(variant, expected)),
+        ),
         other => (other.to_string(), None),
     };
     ConfigError {
@@ -134,9 +144,14 @@ fn from_yaml_error(file: &Path, error: &serde_saphyr::Error) -> ConfigError {
 
 /// "did you mean …", else the list of what is known.
 fn nearest(word: &str, known: &[&'static str]) -> String {
-    let best = known.iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min();
+    let best = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min();
     match best {
-        Some((distance, candidate)) if distance <= 1 + word.len() / 3 => format!("did you mean `{candidate}`?"),
+        Some((distance, candidate)) if distance <= 1 + word.len() / 3 => {
+            format!("did you mean `{candidate}`?")
+        }
         _ => format!("known here: {}", known.join(", ")),
     }
 }
@@ -152,7 +167,11 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
     if let Some(name) = &config.timezone
         && jiff::tz::TimeZone::get(name).is_err()
     {
-        return Err(wrong(None, format!("timezone: `{name}` is not known"), "use an IANA name such as Asia/Seoul"));
+        return Err(wrong(
+            None,
+            format!("timezone: `{name}` is not known"),
+            "use an IANA name such as Asia/Seoul",
+        ));
     }
     if config.listen.parse::<std::net::SocketAddr>().is_err() {
         let message = format!("listen: `{}` is not an address", config.listen);
@@ -161,11 +180,17 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
     for cidr in &config.trusted_proxies {
         if cidr.parse::<haetae_event::net::Cidr>().is_err() {
             let message = format!("trusted_proxies: `{cidr}` is not a CIDR block");
-            return Err(wrong(None, message, "write an address or network, e.g. 10.0.0.0/8"));
+            return Err(wrong(
+                None,
+                message,
+                "write an address or network, e.g. 10.0.0.0/8",
+            ));
         }
     }
     if let Some(slack) = &config.notify.slack {
-        slack.url().map_err(|message| wrong(None, message, "see `haetae config schema`"))?;
+        slack
+            .url()
+            .map_err(|message| wrong(None, message, "see `haetae config schema`"))?;
     }
     for (index, source) in config.sources.iter().enumerate() {
         if let Some((message, hint)) = source_mistake(source) {
@@ -197,21 +222,30 @@ fn s3_mistake(s: &SourceConfig) -> Option<(String, &'static str)> {
         return Some(("an s3 source needs `bucket`".to_owned(), "add bucket: NAME"));
     }
     if s.paths.is_some() {
-        return Some(("`paths` belongs to type: file".to_owned(), "use bucket and prefix, or type: file"));
+        return Some((
+            "`paths` belongs to type: file".to_owned(),
+            "use bucket and prefix, or type: file",
+        ));
     }
     if s.interval.is_some_and(|interval| interval.0.as_secs() < 1) {
         return Some(("interval is at least 1s".to_owned(), "write interval: 1m"));
     }
     let archives = s.after_commit == Some(super::AfterCommit::Archive);
     if archives && s.archive_prefix.as_deref().unwrap_or_default().is_empty() {
-        return Some(("after_commit: archive needs `archive_prefix`".to_owned(), "add archive_prefix: done/"));
+        return Some((
+            "after_commit: archive needs `archive_prefix`".to_owned(),
+            "add archive_prefix: done/",
+        ));
     }
     None
 }
 
 fn file_mistake(s: &SourceConfig) -> Option<(String, &'static str)> {
     if s.paths.as_deref().unwrap_or_default().is_empty() {
-        return Some(("a file source needs `paths`".to_owned(), "add paths: [/var/log/nginx/*.log]"));
+        return Some((
+            "a file source needs `paths`".to_owned(),
+            "add paths: [/var/log/nginx/*.log]",
+        ));
     }
     let foreign = [
         ("bucket", s.bucket.is_some()),
@@ -223,8 +257,10 @@ fn file_mistake(s: &SourceConfig) -> Option<(String, &'static str)> {
         ("after_commit", s.after_commit.is_some()),
         ("archive_prefix", s.archive_prefix.is_some()),
     ];
-    foreign
-        .into_iter()
-        .find(|(_, set)| *set)
-        .map(|(key, _)| (format!("`{key}` belongs to type: s3"), "remove it, or use type: s3"))
+    foreign.into_iter().find(|(_, set)| *set).map(|(key, _)| {
+        (
+            format!("`{key}` belongs to type: s3"),
+            "remove it, or use type: s3",
+        )
+    })
 }

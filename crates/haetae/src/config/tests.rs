@@ -3,7 +3,9 @@ use super::*;
 use std::path::Path;
 
 fn load(text: &str) -> Result<Config, ConfigError> {
-    load_text(Path::new("haetae.yaml"), text, &|name| (name == "HOOK").then(|| "http://h/x".to_owned()))
+    load_text(Path::new("haetae.yaml"), text, &|name| {
+        (name == "HOOK").then(|| "http://h/x".to_owned())
+    })
 }
 
 fn mistake(text: &str) -> String {
@@ -29,20 +31,41 @@ fn the_contract_example_loads() {
     .expect("valid");
     assert_eq!(config.sources.len(), 2);
     assert_eq!(config.language(), Language::Ko);
-    assert_eq!(config.notify.slack.expect("set").url().expect("set"), "http://h/x");
+    assert_eq!(
+        config.notify.slack.expect("set").url().expect("set"),
+        "http://h/x"
+    );
 }
 
 #[test]
 fn mistakes_name_line_and_fix() {
     let cases: [(&str, &[&str]); 9] = [
-        ("listne: 127.0.0.1:1\n", &["haetae.yaml:1", "unknown key `listne`", "did you mean `listen`?"]),
-        ("notify:\n  kpi_evry: 1h\n", &["haetae.yaml:2", "did you mean `kpi_every`?"]),
-        ("flush_interval: 10\n", &["haetae.yaml:1", "is not a duration", "30s"]),
+        (
+            "listne: 127.0.0.1:1\n",
+            &["haetae.yaml:1", "unknown key `listne`", "did you mean `listen`?"],
+        ),
+        (
+            "notify:\n  kpi_evry: 1h\n",
+            &["haetae.yaml:2", "did you mean `kpi_every`?"],
+        ),
+        (
+            "flush_interval: 10\n",
+            &["haetae.yaml:1", "is not a duration", "30s"],
+        ),
         ("sources:\n  - type: s3\n", &["haetae.yaml:2", "needs `bucket`"]),
-        ("sources:\n  - type: file\n    paths: [a]\n    bucket: b\n", &["belongs to type: s3"]),
-        ("notify:\n  slack:\n    webhook_url: ${NOPE}\n", &["haetae.yaml:3", "NOPE is not set"]),
+        (
+            "sources:\n  - type: file\n    paths: [a]\n    bucket: b\n",
+            &["belongs to type: s3"],
+        ),
+        (
+            "notify:\n  slack:\n    webhook_url: ${NOPE}\n",
+            &["haetae.yaml:3", "NOPE is not set"],
+        ),
         ("timezone: Asia/Seol\n", &["Asia/Seol", "IANA"]),
-        ("sources:\n  - type: s3\n    bucket: b\n    tenant: ../x\n", &["haetae.yaml:4", "tenant names"]),
+        (
+            "sources:\n  - type: s3\n    bucket: b\n    tenant: ../x\n",
+            &["haetae.yaml:4", "tenant names"],
+        ),
         ("notify:\n  kpi_every: 1s\n", &["haetae.yaml:2", "5m or more"]),
     ];
     for (text, expected) in cases {
@@ -62,11 +85,17 @@ fn the_schema_names_every_key() {
         keys.keys().cloned().collect()
     };
     for key in known("/properties") {
-        let said = load(&format!("{key}: {{}}\n")).err().map(|e| e.to_string()).unwrap_or_default();
+        let said = load(&format!("{key}: {{}}\n"))
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
         assert!(!said.contains("unknown key"), "{key}: {said}");
     }
     let said = mistake("nothing_like_it: 1\n");
     for key in said.split("known here: ").nth(1).expect("a list").split(", ") {
-        assert!(known("/properties").contains(&key.trim().to_owned()), "{key} is missing from the schema");
+        assert!(
+            known("/properties").contains(&key.trim().to_owned()),
+            "{key} is missing from the schema"
+        );
     }
 }

@@ -32,7 +32,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400_000,
         _ => return Err(wrong()),
     };
-    number.checked_mul(ms_per_unit).map(Duration::from_millis).ok_or_else(wrong)
+    number
+        .checked_mul(ms_per_unit)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
@@ -73,7 +76,9 @@ impl<'de> Deserialize<'de> for KpiEvery {
         }
         let every = parse_duration(&text).map_err(D::Error::custom)?;
         if every < Duration::from_secs(300) {
-            return Err(D::Error::custom(format!("kpi_every is 5m or more, or `off`; got `{text}`")));
+            return Err(D::Error::custom(format!(
+                "kpi_every is 5m or more, or `off`; got `{text}`"
+            )));
         }
         Ok(KpiEvery::Every(every))
     }

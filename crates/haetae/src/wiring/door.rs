@@ -23,7 +23,11 @@ struct Waiting {
 
 impl JournalDoor {
     pub fn new(journal: Arc<dyn Journal>, stop: StopFlag) -> Self {
-        JournalDoor { journal, stop, waiting: Mutex::default() }
+        JournalDoor {
+            journal,
+            stop,
+            waiting: Mutex::default(),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

@@ -32,7 +32,12 @@ pub struct Meters {
 
 impl Meters {
     pub fn new(store: Arc<Store>, door: Arc<JournalDoor>) -> Self {
-        Meters { store, door, warm: AtomicBool::new(false), inner: Mutex::default() }
+        Meters {
+            store,
+            door,
+            warm: AtomicBool::new(false),
+            inner: Mutex::default(),
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -45,7 +50,10 @@ impl Meters {
 
     pub fn normalised(&self, took: Duration) {
         let seconds = took.as_secs_f64();
-        let bucket = LATENCY_BOUNDS_S.iter().position(|&bound| seconds <= bound).unwrap_or(LATENCY_BOUNDS_S.len());
+        let bucket = LATENCY_BOUNDS_S
+            .iter()
+            .position(|&bound| seconds <= bound)
+            .unwrap_or(LATENCY_BOUNDS_S.len());
         let mut inner = self.inner();
         inner.latency[bucket] += 1;
         inner.latency_sum_s += seconds;
@@ -55,14 +63,22 @@ impl Meters {
         let now = Instant::now();
         let mut inner = self.inner();
         inner.recent.push_back((now, counts));
-        while inner.recent.front().is_some_and(|(at, _)| now - *at > RATE_WINDOW) {
+        while inner
+            .recent
+            .front()
+            .is_some_and(|(at, _)| now - *at > RATE_WINDOW)
+        {
             inner.recent.pop_front();
         }
     }
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 impl Metrics for Meters {

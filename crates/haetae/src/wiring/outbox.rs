@@ -10,7 +10,10 @@ pub struct StoreOutbox(pub Arc<Store>);
 
 impl Outbox for StoreOutbox {
     fn due(&self, now: Micros, limit: usize) -> Result<Vec<(OutboxRow, u32)>, OutboxError> {
-        let due = self.0.outbox_due(now, limit).map_err(|error| OutboxError(error.to_string()))?;
+        let due = self
+            .0
+            .outbox_due(now, limit)
+            .map_err(|error| OutboxError(error.to_string()))?;
         Ok(due.into_iter().map(|due| (due.row, due.attempts)).collect())
     }
 
@@ -20,6 +23,8 @@ impl Outbox for StoreOutbox {
             Outcome::RetryAt { at, error } => haetae_store::Outcome::Retry { at, error },
             Outcome::Dead { error } => haetae_store::Outcome::Dead { error },
         };
-        self.0.outbox_mark(id, outcome).map_err(|error| OutboxError(error.to_string()))
+        self.0
+            .outbox_mark(id, outcome)
+            .map_err(|error| OutboxError(error.to_string()))
     }
 }

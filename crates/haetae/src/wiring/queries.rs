@@ -11,7 +11,10 @@ pub struct StoreSegments(pub Arc<Store>);
 
 impl Segments for StoreSegments {
     fn segments(&self, dataset: Dataset) -> Result<Vec<SegmentFile>, SnapshotError> {
-        let segments = self.0.segments(dataset).map_err(|error| SnapshotError(error.to_string()))?;
+        let segments = self
+            .0
+            .segments(dataset)
+            .map_err(|error| SnapshotError(error.to_string()))?;
         Ok(segments.into_iter().map(file).collect())
     }
 
@@ -20,8 +23,14 @@ impl Segments for StoreSegments {
     }
 
     fn snapshot(&self, dataset: Dataset) -> Result<Snapshot, SnapshotError> {
-        let snapshot = self.0.snapshot(dataset).map_err(|error| SnapshotError(error.to_string()))?;
-        Ok(Snapshot { segments: snapshot.segments.into_iter().map(file).collect(), hot: snapshot.hot })
+        let snapshot = self
+            .0
+            .snapshot(dataset)
+            .map_err(|error| SnapshotError(error.to_string()))?;
+        Ok(Snapshot {
+            segments: snapshot.segments.into_iter().map(file).collect(),
+            hot: snapshot.hot,
+        })
     }
 }
 
@@ -49,12 +58,20 @@ impl QueryRunner for EngineRunner {
                     message: "Insights QL is not built yet; send \"lang\":\"sql\"".to_owned(),
                 });
             }
-            let options = QueryOptions { start: request.start, end: request.end, ..QueryOptions::default() };
+            let options = QueryOptions {
+                start: request.start,
+                end: request.end,
+                ..QueryOptions::default()
+            };
             match self.0.sql(&request.query, &options).await {
-                Ok(rows) => Ok(QueryRows { truncated: rows.truncation().is_some(), json: rows.to_json().into_bytes() }),
-                Err(error) if error.is_callers_fault() => {
-                    Err(QueryError::Rejected { code: error.code().to_owned(), message: error.to_string() })
-                }
+                Ok(rows) => Ok(QueryRows {
+                    truncated: rows.truncation().is_some(),
+                    json: rows.to_json().into_bytes(),
+                }),
+                Err(error) if error.is_callers_fault() => Err(QueryError::Rejected {
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                }),
                 Err(error) => Err(QueryError::Internal(error.to_string())),
             }
         })

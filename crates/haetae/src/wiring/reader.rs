@@ -2,7 +2,9 @@
 
 use haetae_event::commit::{CountRow, IncidentRow};
 use haetae_server::{ListFilter, ReadError, Reader};
-use haetae_store::{DlqEntry, DlqFilter, DlqRecord, FindingFilter, IncidentFilter, Store, StoreError, StoredFinding};
+use haetae_store::{
+    DlqEntry, DlqFilter, DlqRecord, FindingFilter, IncidentFilter, Store, StoreError, StoredFinding,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -18,7 +20,10 @@ pub fn incident_json(row: &IncidentRow) -> Value {
     if let Some(object) = value.as_object_mut() {
         object.insert("id".to_owned(), json!(row.id));
         object.insert("tenant_id".to_owned(), json!(row.tenant_id));
-        object.insert("entity".to_owned(), json!({"kind": row.entity_kind, "value": row.entity_value}));
+        object.insert(
+            "entity".to_owned(),
+            json!({"kind": row.entity_kind, "value": row.entity_value}),
+        );
         object.insert("state".to_owned(), json!(row.state));
         object.insert("level".to_owned(), json!(row.level));
         object.insert("opened_at".to_owned(), json!(row.opened_at));
@@ -46,7 +51,10 @@ pub fn dlq_entry_json(entry: &DlqEntry) -> Value {
 
 fn dlq_record_json(record: &DlqRecord) -> Value {
     let mut value = dlq_entry_json(&record.entry);
-    let text = record.bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text = record
+        .bytes
+        .as_ref()
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     if let Some(object) = value.as_object_mut() {
         object.insert("text".to_owned(), json!(text));
     }
@@ -75,7 +83,13 @@ impl Reader for StoreReader {
             since: filter.start,
             limit: filter.limit,
         };
-        Ok(self.0.incidents(&filter).map_err(failed)?.iter().map(incident_json).collect())
+        Ok(self
+            .0
+            .incidents(&filter)
+            .map_err(failed)?
+            .iter()
+            .map(incident_json)
+            .collect())
     }
 
     fn incident(&self, id: &str) -> Result<Option<Value>, ReadError> {
@@ -90,12 +104,27 @@ impl Reader for StoreReader {
             limit: filter.limit,
             ..FindingFilter::default()
         };
-        Ok(self.0.findings(&filter).map_err(failed)?.iter().map(finding_json).collect())
+        Ok(self
+            .0
+            .findings(&filter)
+            .map_err(failed)?
+            .iter()
+            .map(finding_json)
+            .collect())
     }
 
     fn dlq(&self, filter: &ListFilter) -> Result<Value, ReadError> {
-        let filter = DlqFilter { limit: filter.limit, ..DlqFilter::default() };
-        Ok(self.0.dlq_list(&filter).map_err(failed)?.iter().map(dlq_entry_json).collect())
+        let filter = DlqFilter {
+            limit: filter.limit,
+            ..DlqFilter::default()
+        };
+        Ok(self
+            .0
+            .dlq_list(&filter)
+            .map_err(failed)?
+            .iter()
+            .map(dlq_entry_json)
+            .collect())
     }
 
     fn dlq_entry(&self, id: &str) -> Result<Option<Value>, ReadError> {

@@ -53,7 +53,9 @@ pub fn s3_config(entry: &SourceConfig) -> S3Config {
         prefix: entry.prefix.clone().unwrap_or_default(),
         region: entry.region.clone(),
         endpoint: entry.endpoint.clone(),
-        interval: entry.interval.map_or(Duration::from_secs(60), |interval| interval.0),
+        interval: entry
+            .interval
+            .map_or(Duration::from_secs(60), |interval| interval.0),
         delay: entry.delay.map_or(Duration::ZERO, |delay| delay.0),
         after_commit: match entry.after_commit.unwrap_or_default() {
             AfterCommit::Keep => s3::AfterCommit::Keep,

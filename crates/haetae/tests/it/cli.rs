@@ -6,15 +6,60 @@ use serde_json::Value;
 
 /// A site owner's smoke test: one request of each kind.
 const NINE: [(&str, &str, u16, &str); 9] = [
-    ("GET", "/api/v1/nothing-here", 404, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"),
-    ("PUT", "/events/42", 405, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"),
-    ("GET", "/admin", 403, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"),
-    ("GET", "/search?q=%27%20OR%201=1%20--", 200, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"),
-    ("GET", "/index.php", 404, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36"),
-    ("GET", "/", 200, "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"),
-    ("GET", "/", 200, "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)"),
-    ("GET", "/", 200, "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)"),
-    ("GET", "/", 200, "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)"),
+    (
+        "GET",
+        "/api/v1/nothing-here",
+        404,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    ),
+    (
+        "PUT",
+        "/events/42",
+        405,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    ),
+    (
+        "GET",
+        "/admin",
+        403,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    ),
+    (
+        "GET",
+        "/search?q=%27%20OR%201=1%20--",
+        200,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    ),
+    (
+        "GET",
+        "/index.php",
+        404,
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0 Safari/537.36",
+    ),
+    (
+        "GET",
+        "/",
+        200,
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    ),
+    (
+        "GET",
+        "/",
+        200,
+        "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",
+    ),
+    (
+        "GET",
+        "/",
+        200,
+        "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+    ),
+    (
+        "GET",
+        "/",
+        200,
+        "Mozilla/5.0 (compatible; YandexBot/3.0; +http://yandex.com/bots)",
+    ),
 ];
 
 #[test]
@@ -31,17 +76,32 @@ fn the_nine_requests_are_observed_and_page_nobody() {
     let done = output(dir.path(), &["analyze", "--output", "json", "access.log"]);
     let report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     let findings = report["findings"].as_array().expect("findings");
-    for i in 0..NINE.len() {
+    for (i, request) in NINE.iter().enumerate() {
         let address = format!("203.0.113.{}", 10 + i);
-        let about: Vec<&Value> = findings.iter().filter(|f| f["entity"]["value"] == address.as_str()).collect();
-        assert!(!about.is_empty(), "request {i} ({} {}) is not observed", NINE[i].0, NINE[i].1);
+        let about: Vec<&Value> = findings
+            .iter()
+            .filter(|f| f["entity"]["value"] == address.as_str())
+            .collect();
+        assert!(
+            !about.is_empty(),
+            "request {i} ({} {}) is not observed",
+            request.0,
+            request.1
+        );
     }
     for finding in findings {
         let level = finding["level"].as_str().expect("level");
-        assert!(matches!(level, "informational" | "low"), "{level}: {}", finding["title"]);
+        assert!(
+            matches!(level, "informational" | "low"),
+            "{level}: {}",
+            finding["title"]
+        );
     }
     let text = stdout(&output(dir.path(), &["analyze", "access.log"]));
-    assert!(text.contains("203.0.113.13"), "observations are in the report:\n{text}");
+    assert!(
+        text.contains("203.0.113.13"),
+        "observations are in the report:\n{text}"
+    );
 
     // The same through the service: no incident, no message.
     std::fs::write(
@@ -63,13 +123,37 @@ fn a_report_over_mixed_logs_agrees_with_the_labels() {
     assert!(done.status.success(), "{}", stderr(&done));
     let report: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert_eq!(report["requests"].as_u64(), Some(site.web_events()));
-    assert_eq!(report["by_dataset"]["vpcflow"]["events"].as_u64(), Some(site.flow_events()));
-    assert_eq!(report["bytes_out"].as_u64(), Some(site.number("/totals/web/bytes_out")));
+    assert_eq!(
+        report["by_dataset"]["vpcflow"]["events"].as_u64(),
+        Some(site.flow_events())
+    );
+    assert_eq!(
+        report["bytes_out"].as_u64(),
+        Some(site.number("/totals/web/bytes_out"))
+    );
     for (class, key) in [('2', "2xx"), ('3', "3xx"), ('4', "4xx"), ('5', "5xx")] {
-        assert_eq!(report["status"][key].as_u64(), Some(site.status_class(class)), "{key}");
+        assert_eq!(
+            report["status"][key].as_u64(),
+            Some(site.status_class(class)),
+            "{key}"
+        );
     }
     assert_all_reported(&site, report["findings"].as_array().expect("findings"));
-    for key in ["window", "unique_ips", "error_rate", "cache_hit_ratio", "avg_time_taken_ms", "p95_time_taken_ms", "top_paths", "top_ips", "top_user_agents", "top_referrers", "top_hosts", "timeline", "counts"] {
+    for key in [
+        "window",
+        "unique_ips",
+        "error_rate",
+        "cache_hit_ratio",
+        "avg_time_taken_ms",
+        "p95_time_taken_ms",
+        "top_paths",
+        "top_ips",
+        "top_user_agents",
+        "top_referrers",
+        "top_hosts",
+        "timeline",
+        "counts",
+    ] {
         assert!(report.get(key).is_some_and(|v| !v.is_null()), "{key} is missing");
     }
 
@@ -77,15 +161,25 @@ fn a_report_over_mixed_logs_agrees_with_the_labels() {
     let done = output(dir.path(), &["analyze", "site", "-o", "report.html"]);
     assert!(done.status.success(), "{}", stderr(&done));
     let html = std::fs::read_to_string(page).expect("written");
-    assert!(html.contains("<svg") && !html.contains("src=\"http") && !html.contains("href=\"http"), "self-contained");
+    assert!(
+        html.contains("<svg") && !html.contains("src=\"http") && !html.contains("href=\"http"),
+        "self-contained"
+    );
 
     // Detection agrees whether asked for the report or for the findings alone.
     let alone = stdout(&output(dir.path(), &["detect", "site"]));
-    assert_eq!(alone.lines().count(), report["findings"].as_array().expect("findings").len());
+    assert_eq!(
+        alone.lines().count(),
+        report["findings"].as_array().expect("findings").len()
+    );
 
     let parsed = output(dir.path(), &["parse", "site"]);
     assert_eq!(stdout(&parsed).lines().count() as u64, site.events());
-    assert!(stdout(&parsed).lines().all(|line| serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object())));
+    assert!(
+        stdout(&parsed)
+            .lines()
+            .all(|line| serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object()))
+    );
 }
 
 #[test]
@@ -93,11 +187,18 @@ fn mistakes_have_their_exit_codes_and_fixes() {
     let dir = tempfile::tempdir().expect("temp dir");
     let usage = output(dir.path(), &["analyse"]);
     assert_eq!(usage.status.code(), Some(2));
-    std::fs::write(dir.path().join("haetae.yaml"), "sources:\n  - type: s3\n    buckett: x\n").expect("config");
+    std::fs::write(
+        dir.path().join("haetae.yaml"),
+        "sources:\n  - type: s3\n    buckett: x\n",
+    )
+    .expect("config");
     let wrong = output(dir.path(), &["run", "--once"]);
     assert_eq!(wrong.status.code(), Some(1));
     let said = stderr(&wrong);
-    assert!(said.contains("haetae.yaml:3") && said.contains("did you mean `bucket`"), "{said}");
+    assert!(
+        said.contains("haetae.yaml:3") && said.contains("did you mean `bucket`"),
+        "{said}"
+    );
     std::fs::remove_file(dir.path().join("haetae.yaml")).expect("removable");
     for (text, part) in [
         ("DROP TABLE events", "SELECT"),
@@ -110,6 +211,7 @@ fn mistakes_have_their_exit_codes_and_fixes() {
         assert_eq!(done.status.code(), Some(1), "{text}: {}", stdout(&done));
         assert!(stderr(&done).contains(part), "{text}: {}", stderr(&done));
     }
-    let schema: Value = serde_json::from_str(&stdout(&output(dir.path(), &["config", "schema"]))).expect("JSON");
+    let schema: Value =
+        serde_json::from_str(&stdout(&output(dir.path(), &["config", "schema"]))).expect("JSON");
     assert_eq!(schema["title"], "haetae.yaml");
 }

@@ -47,8 +47,13 @@ fn client(address: Address, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>)
         let key = format!("batch-{batch}");
         loop {
             let now = *address.lock().expect("not poisoned");
-            let headers = [("Content-Type", "application/x-ndjson"), ("Idempotency-Key", key.as_str())];
-            let reply = now.map(|a| crate::support::http::request(a, "POST", "/v1/ingest?dataset=web", &headers, body.as_bytes()));
+            let headers = [
+                ("Content-Type", "application/x-ndjson"),
+                ("Idempotency-Key", key.as_str()),
+            ];
+            let reply = now.map(|a| {
+                crate::support::http::request(a, "POST", "/v1/ingest?dataset=web", &headers, body.as_bytes())
+            });
             if let Some(Ok(reply)) = reply
                 && reply.status == 200
             {
@@ -129,7 +134,9 @@ fn configure(dir: &Path, s3: &S3, hook: &Webhook) -> PathBuf {
 fn settle(s3: &S3, service: &Service, rows: u64) {
     let end = Instant::now() + Duration::from_secs(90);
     loop {
-        let stored = service.sql("SELECT count(*) AS n FROM events")[0]["n"].as_u64().unwrap_or_default();
+        let stored = service.sql("SELECT count(*) AS n FROM events")[0]["n"]
+            .as_u64()
+            .unwrap_or_default();
         if s3.keys("logs").is_empty() && stored >= rows {
             std::thread::sleep(Duration::from_secs(5));
             return;
@@ -138,7 +145,13 @@ fn settle(s3: &S3, service: &Service, rows: u64) {
             Instant::now() < end,
             "stored {stored} of {rows}, objects left {:?}\n{}",
             s3.keys("logs"),
-            service.log().lines().rev().take(30).collect::<Vec<_>>().join("\n")
+            service
+                .log()
+                .lines()
+                .rev()
+                .take(30)
+                .collect::<Vec<_>>()
+                .join("\n")
         );
         std::thread::sleep(Duration::from_millis(300));
     }
@@ -146,13 +159,24 @@ fn settle(s3: &S3, service: &Service, rows: u64) {
 
 fn check(dir: &Path, site: &Site, service: &Service, acknowledged: u64) {
     let number = |text: &str| sql(dir, text)[0]["n"].as_u64().expect("a number");
-    assert_eq!(number("SELECT count(*) AS n FROM cloudfront"), site.web_events(), "collected web events, once each");
-    assert_eq!(number("SELECT count(*) AS n FROM vpcflow"), site.flow_events(), "collected flows, once each");
+    assert_eq!(
+        number("SELECT count(*) AS n FROM cloudfront"),
+        site.web_events(),
+        "collected web events, once each"
+    );
+    assert_eq!(
+        number("SELECT count(*) AS n FROM vpcflow"),
+        site.flow_events(),
+        "collected flows, once each"
+    );
     let rows = number("SELECT count(*) AS n FROM web");
     let distinct = number("SELECT count(DISTINCT request_id) AS n FROM web");
     assert_eq!(rows, distinct, "a pushed event is stored twice");
     // One more batch may have been taken in whose reply the client no longer awaited.
-    assert!(rows == acknowledged || rows == acknowledged + 20, "acknowledged {acknowledged}, stored {rows}");
+    assert!(
+        rows == acknowledged || rows == acknowledged + 20,
+        "acknowledged {acknowledged}, stored {rows}"
+    );
     let findings = service.get("/v1/findings?limit=5000").json();
     let findings = findings.as_array().expect("findings").clone();
     crate::support::site::assert_all_reported(site, &findings);
@@ -169,6 +193,12 @@ fn check_messages(hook: &Webhook, kills: u64) {
     unique.sort();
     unique.dedup();
     let repeated = messages.len() - unique.len();
-    assert!(repeated as u64 <= kills, "{repeated} repeated messages for {kills} kills");
-    eprintln!("crash test: {kills} kills, {} messages, {repeated} repeated", messages.len());
+    assert!(
+        repeated as u64 <= kills,
+        "{repeated} repeated messages for {kills} kills"
+    );
+    eprintln!(
+        "crash test: {kills} kills, {} messages, {repeated} repeated",
+        messages.len()
+    );
 }

@@ -30,9 +30,15 @@ fn messages_survive_a_slack_outage_and_a_restart() {
     let hook = Webhook::start();
     let dir = tempfile::tempdir().expect("temp dir");
     configure(dir.path(), &hook.url());
-    hook.script([Answer::Status(500), Answer::RetryAfterS(429, 1), Answer::Status(503)]);
+    hook.script([
+        Answer::Status(500),
+        Answer::RetryAfterS(429, 1),
+        Answer::Status(503),
+    ]);
     let mut service = Service::start(dir.path(), &[]);
-    let reply = service.ingest_at("/v1/ingest?dataset=web", &flood("203.0.113.77"), &[]).expect("answers");
+    let reply = service
+        .ingest_at("/v1/ingest?dataset=web", &flood("203.0.113.77"), &[])
+        .expect("answers");
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.json()["accepted"], 400);
     let end = std::time::Instant::now() + Duration::from_secs(20);
@@ -43,11 +49,22 @@ fn messages_survive_a_slack_outage_and_a_restart() {
     service.kill();
     let service = Service::start(dir.path(), &[]);
     let told = hook.wait(Duration::from_secs(60), |bodies| !bodies.is_empty());
-    assert_eq!(told.len(), 1, "one message for one incident: {told:?}\n{}", service.log());
+    assert_eq!(
+        told.len(),
+        1,
+        "one message for one incident: {told:?}\n{}",
+        service.log()
+    );
     let said = told[0].to_string();
     assert!(said.contains("203.0.113.77"), "{said}");
-    assert!(!said.contains("<!channel>"), "log text must not become a mention: {said}");
-    assert!(said.chars().any(|c| ('가'..='힣').contains(&c)), "the message is in Korean: {said}");
+    assert!(
+        !said.contains("<!channel>"),
+        "log text must not become a mention: {said}"
+    );
+    assert!(
+        said.chars().any(|c| ('가'..='힣').contains(&c)),
+        "the message is in Korean: {said}"
+    );
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(hook.accepted().len(), 1);
     service.stop();
@@ -60,13 +77,21 @@ fn without_slack_the_console_says_it_once() {
     std::fs::write(dir.path().join("haetae.yaml"), text).expect("config");
     let service = Service::start(dir.path(), &[]);
     for last in [81, 82] {
-        let reply = service.ingest_at("/v1/ingest?dataset=web", &flood(&format!("203.0.113.{last}")), &[]);
+        let reply = service.ingest_at(
+            "/v1/ingest?dataset=web",
+            &flood(&format!("203.0.113.{last}")),
+            &[],
+        );
         assert_eq!(reply.expect("answers").status, 200);
         std::thread::sleep(Duration::from_millis(1500));
     }
     let end = std::time::Instant::now() + Duration::from_secs(15);
     while !(service.log().contains("203.0.113.81") && service.log().contains("203.0.113.82")) {
-        assert!(std::time::Instant::now() < end, "not on the console:\n{}", service.log());
+        assert!(
+            std::time::Instant::now() < end,
+            "not on the console:\n{}",
+            service.log()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
     let log = service.stop();

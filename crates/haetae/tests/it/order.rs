@@ -25,7 +25,11 @@ fn findings_after(s3: &S3, bucket: &str, dir: &Path, waves: &[&[Object]], site: 
         assert!(done.status.success(), "{}", stderr(&done));
     }
     let rows = sql(dir, "SELECT count(*) AS n FROM events");
-    assert_eq!(rows[0]["n"].as_u64(), Some(site.events()), "{bucket}: every event once");
+    assert_eq!(
+        rows[0]["n"].as_u64(),
+        Some(site.events()),
+        "{bucket}: every event once"
+    );
     let service = Service::start(dir, &[]);
     let findings = service.get("/v1/findings?limit=5000").json();
     let findings = findings.as_array().expect("findings").clone();
@@ -39,7 +43,9 @@ fn shuffled(objects: &[Object]) -> Vec<Object> {
     let mut keyed: Vec<(u64, Object)> = objects
         .iter()
         .map(|object| {
-            let hash = object.0.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+            let hash = object.0.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+                (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+            });
             (hash, object.clone())
         })
         .collect();
@@ -51,7 +57,15 @@ fn shuffled(objects: &[Object]) -> Vec<Object> {
 fn shuffled_reversed_and_late_files_give_the_same_findings() {
     let Some(s3) = S3::start() else { return };
     let dir = tempfile::tempdir().expect("temp dir");
-    let arguments = ["mixed", "--seed", "33", "--duration", "90m", "--start", "2026-11-02T03:00:00Z"];
+    let arguments = [
+        "mixed",
+        "--seed",
+        "33",
+        "--duration",
+        "90m",
+        "--start",
+        "2026-11-02T03:00:00Z",
+    ];
     let site = Site::simulate(dir.path(), "site", &arguments);
     let objects = site.objects();
     assert!(objects.len() >= 4, "several objects: {}", objects.len());
@@ -71,7 +85,12 @@ fn shuffled_reversed_and_late_files_give_the_same_findings() {
 
     // The object in the middle comes when everything around it was long judged.
     let middle = objects.len() / 2;
-    let early: Vec<Object> = objects.iter().enumerate().filter(|(i, _)| *i != middle).map(|(_, o)| o.clone()).collect();
+    let early: Vec<Object> = objects
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| *i != middle)
+        .map(|(_, o)| o.clone())
+        .collect();
     let late = [objects[middle].clone()];
     let later = findings_after(&s3, "late", &dir.path().join("d"), &[&early, &late], &site);
     similar(&together, &later, "one object late");
@@ -80,7 +99,10 @@ fn shuffled_reversed_and_late_files_give_the_same_findings() {
 fn similar(expected: &[String], got: &[String], how: &str) {
     let missing: Vec<_> = expected.iter().filter(|line| !got.contains(line)).collect();
     let extra: Vec<_> = got.iter().filter(|line| !expected.contains(line)).collect();
-    assert!(missing.is_empty() && extra.is_empty(), "{how}: missing {missing:#?}\nextra {extra:#?}");
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "{how}: missing {missing:#?}\nextra {extra:#?}"
+    );
     let mut unique = got.to_vec();
     unique.dedup();
     assert_eq!(unique.len(), got.len(), "{how}: a finding twice");

@@ -269,11 +269,11 @@ fn the_outbox_never_takes_one_cause_twice_and_ends_for_good() {
 
 fn refused(n: usize, bytes: usize) -> DlqRow {
     DlqRow {
-        source: if n % 2 == 0 { "even" } else { "odd" }.into(),
+        source: if n.is_multiple_of(2) { "even" } else { "odd" }.into(),
         tenant_id: TenantId::default(),
         origin: "file".into(),
         ordinal: n as u64,
-        reason: if n % 3 == 0 {
+        reason: if n.is_multiple_of(3) {
             Reason::BadJson
         } else {
             Reason::BadField

@@ -1,5 +1,8 @@
 //! A few lines of HTTP/1.1 over std, enough to talk to the service, to moto and to be a webhook.
-#![expect(clippy::disallowed_methods, reason = "peers of the tests: they do not send without end")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "peers of the tests: they do not send without end"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -31,7 +34,10 @@ pub fn request(
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         head.push_str(&format!("Host: {address}\r\n"));
     }
@@ -70,7 +76,12 @@ pub fn read_message(reader: &mut impl BufRead, bounded: bool) -> std::io::Result
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
-    let find = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let find = |wanted: &str| {
+        headers
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.clone())
+    };
     let mut body = Vec::new();
     if find("transfer-encoding").is_some_and(|v| v.contains("chunked")) {
         read_chunks(reader, &mut body)?;

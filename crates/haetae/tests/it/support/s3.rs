@@ -25,18 +25,30 @@ impl S3 {
             .status()
             .is_ok_and(|status| status.success());
         if !present {
-            assert!(std::env::var("CI").is_err(), "moto is missing from {}; run ./test", python.display());
-            eprintln!("\n*** SKIPPED: the S3 peer (moto) is missing; ./test installs it into .cache/venv ***\n");
+            assert!(
+                std::env::var("CI").is_err(),
+                "moto is missing from {}; run ./test",
+                python.display()
+            );
+            eprintln!(
+                "\n*** SKIPPED: the S3 peer (moto) is missing; ./test installs it into .cache/venv ***\n"
+            );
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback binds").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("loopback binds")
+            .port();
         let child = Command::new(&python)
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("python starts");
-        let s3 = S3 { child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        let s3 = S3 {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+        };
         let end = Instant::now() + Duration::from_secs(40);
         while request(s3.address, "GET", "/moto-api/", &[], b"").is_err() {
             assert!(Instant::now() < end, "moto did not come up");
@@ -66,8 +78,14 @@ impl S3 {
 
     /// Every key of the bucket.
     pub fn keys(&self, bucket: &str) -> Vec<String> {
-        let text = self.call("GET", &format!("/{bucket}?list-type=2&max-keys=1000"), b"").text();
-        text.split("<Key>").skip(1).filter_map(|part| part.split("</Key>").next()).map(str::to_owned).collect()
+        let text = self
+            .call("GET", &format!("/{bucket}?list-type=2&max-keys=1000"), b"")
+            .text();
+        text.split("<Key>")
+            .skip(1)
+            .filter_map(|part| part.split("</Key>").next())
+            .map(str::to_owned)
+            .collect()
     }
 }
 

@@ -26,7 +26,11 @@ pub fn command(dir: &Path) -> Command {
 
 /// Runs to the end and gives what it printed; the exit code is the test's business.
 pub fn output(dir: &Path, arguments: &[&str]) -> Output {
-    command(dir).args(arguments).stdin(Stdio::null()).output().expect("the binary starts")
+    command(dir)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts")
 }
 
 pub fn stdout(output: &Output) -> String {
@@ -54,7 +58,11 @@ impl Service {
     /// Like `start`; `Err` holds what the process said when it did not come up.
     pub fn spawn(dir: &Path, arguments: &[&str]) -> Result<Service, String> {
         let log = dir.join("run.log");
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log opens");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("log opens");
         let lock = dir.join("haetae-data/lock");
         std::fs::write(&lock, b"").ok();
         let mut child = command(dir)
@@ -70,7 +78,12 @@ impl Service {
             if let Some(address) = address_in_lock(&lock)
                 && request(address, "GET", "/readyz", &[], b"").is_ok_and(|reply| reply.status == 200)
             {
-                return Ok(Service { child, dir: dir.to_path_buf(), address, log });
+                return Ok(Service {
+                    child,
+                    dir: dir.to_path_buf(),
+                    address,
+                    log,
+                });
             }
             let ended = child.try_wait().expect("waitable").is_some();
             if ended || Instant::now() > end {
@@ -87,7 +100,10 @@ impl Service {
     }
 
     pub fn token(&self) -> String {
-        std::fs::read_to_string(self.dir.join("haetae-data/local.token")).expect("token file").trim().to_owned()
+        std::fs::read_to_string(self.dir.join("haetae-data/local.token"))
+            .expect("token file")
+            .trim()
+            .to_owned()
     }
 
     pub fn ingest_at(&self, path: &str, body: &[u8], headers: &[(&str, &str)]) -> std::io::Result<Reply> {
@@ -107,7 +123,10 @@ impl Service {
     }
 
     pub fn signal(&self, signal: &str) {
-        Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
     }
 
     /// SIGTERM, then waits for a clean end.
@@ -140,7 +159,13 @@ impl Drop for Service {
 
 fn address_in_lock(lock: &Path) -> Option<SocketAddr> {
     let text = std::fs::read_to_string(lock).ok()?;
-    text.split_whitespace().find_map(|word| word.trim_matches(['"', ',', '}']).rsplit('"').next()?.parse().ok())
+    text.split_whitespace().find_map(|word| {
+        word.trim_matches(['"', ',', '}'])
+            .rsplit('"')
+            .next()?
+            .parse()
+            .ok()
+    })
 }
 
 /// Rows of `haetae query`, whether a service runs or not.

@@ -20,7 +20,10 @@ impl Site {
         let done = output(dir, &all);
         assert!(done.status.success(), "{}", stderr(&done));
         let labels = std::fs::read(out.join("labels.json")).expect("labels are written");
-        Site { dir: out, labels: serde_json::from_slice(&labels).expect("labels are JSON") }
+        Site {
+            dir: out,
+            labels: serde_json::from_slice(&labels).expect("labels are JSON"),
+        }
     }
 
     /// Log objects in name order: (name, bytes).
@@ -45,13 +48,24 @@ impl Site {
     }
 
     pub fn number(&self, pointer: &str) -> u64 {
-        self.labels.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in labels"))
+        self.labels
+            .pointer(pointer)
+            .and_then(Value::as_u64)
+            .unwrap_or_else(|| panic!("{pointer} in labels"))
     }
 
     /// Requests by class of status, e.g. `4`.
     pub fn status_class(&self, class: char) -> u64 {
-        let by_status = self.labels.pointer("/totals/web/status").and_then(Value::as_object).expect("status totals");
-        by_status.iter().filter(|(code, _)| code.starts_with(class)).filter_map(|(_, n)| n.as_u64()).sum()
+        let by_status = self
+            .labels
+            .pointer("/totals/web/status")
+            .and_then(Value::as_object)
+            .expect("status totals");
+        by_status
+            .iter()
+            .filter(|(code, _)| code.starts_with(class))
+            .filter_map(|(_, n)| n.as_u64())
+            .sum()
     }
 
     /// (attack id, kind, address) of every attack that became detectable.
@@ -61,7 +75,13 @@ impl Site {
         attacks
             .iter()
             .filter(|attack| !attack["detectable_at"].is_null())
-            .map(|attack| (text(&attack["id"]), text(&attack["kind"]), text(&attack["entity"]["value"])))
+            .map(|attack| {
+                (
+                    text(&attack["id"]),
+                    text(&attack["kind"]),
+                    text(&attack["entity"]["value"]),
+                )
+            })
             .collect()
     }
 }
@@ -72,7 +92,11 @@ fn collect(root: &Path, dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         if path.is_dir() {
             collect(root, &path, found);
         } else {
-            let name = path.strip_prefix(root).expect("inside").to_string_lossy().into_owned();
+            let name = path
+                .strip_prefix(root)
+                .expect("inside")
+                .to_string_lossy()
+                .into_owned();
             found.push((name, std::fs::read(&path).expect("readable")));
         }
     }
@@ -85,8 +109,14 @@ pub fn comparable(findings: &[Value]) -> Vec<String> {
         .map(|f| {
             format!(
                 "{} {}={} {}..{} n={} {} evidence={}",
-                f["rule_id"], f["entity"]["kind"], f["entity"]["value"], f["window"]["start"], f["window"]["end"],
-                f["count"], f["level"], f["evidence"]
+                f["rule_id"],
+                f["entity"]["kind"],
+                f["entity"]["value"],
+                f["window"]["start"],
+                f["window"]["end"],
+                f["count"],
+                f["level"],
+                f["evidence"]
             )
         })
         .collect();

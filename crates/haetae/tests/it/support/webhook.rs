@@ -32,7 +32,10 @@ impl Webhook {
     pub fn start() -> Webhook {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback binds");
         let address = listener.local_addr().expect("bound");
-        let hook = Webhook { address, state: Arc::default() };
+        let hook = Webhook {
+            address,
+            state: Arc::default(),
+        };
         let shared = hook.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -76,7 +79,12 @@ impl Webhook {
     /// Bodies that were answered with 200.
     pub fn accepted(&self) -> Vec<serde_json::Value> {
         let state = self.state.lock().expect("not poisoned");
-        state.received.iter().filter(|(_, ok)| *ok).map(|(body, _)| body.clone()).collect()
+        state
+            .received
+            .iter()
+            .filter(|(_, ok)| *ok)
+            .map(|(body, _)| body.clone())
+            .collect()
     }
 
     pub fn attempts(&self) -> usize {
@@ -84,7 +92,11 @@ impl Webhook {
     }
 
     /// Waits until `enough` holds for the accepted bodies, or the time is over.
-    pub fn wait(&self, limit: Duration, enough: impl Fn(&[serde_json::Value]) -> bool) -> Vec<serde_json::Value> {
+    pub fn wait(
+        &self,
+        limit: Duration,
+        enough: impl Fn(&[serde_json::Value]) -> bool,
+    ) -> Vec<serde_json::Value> {
         let end = Instant::now() + limit;
         loop {
             let bodies = self.accepted();
