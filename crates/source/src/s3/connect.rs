@@ -87,6 +87,19 @@ impl Connection {
     }
 }
 
+/// Few tries inside one request: the poll itself is tried again.
+fn retry() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(2),
+            base: 2.0,
+        },
+        max_retries: 2,
+        retry_timeout: Duration::from_secs(10),
+    }
+}
+
 fn connect(config: &S3Config, environment: &Environment) -> Result<Access, Box<SourceProblem>> {
     let mut builder = AmazonS3Builder::new();
     for (name, value) in environment.aws() {
@@ -134,16 +147,7 @@ fn connect(config: &S3Config, environment: &Environment) -> Result<Access, Box<S
         builder = builder.with_endpoint(endpoint);
         client = client.with_allow_http(endpoint.starts_with("http://"));
     }
-    let retry = RetryConfig {
-        backoff: BackoffConfig {
-            init_backoff: Duration::from_millis(100),
-            max_backoff: Duration::from_secs(2),
-            base: 2.0,
-        },
-        max_retries: 2,
-        retry_timeout: Duration::from_secs(10),
-    };
-    match builder.with_client_options(client).with_retry(retry).build() {
+    match builder.with_client_options(client).with_retry(retry()).build() {
         Ok(store) => {
             let store = Arc::new(store);
             Ok(Access {
