@@ -89,7 +89,7 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     let serving = server
         .map(|server| serve(&runtime, server, &house, stopped.clone()))
         .transpose()?;
-    watch_signals(&runtime, &house.stop);
+    watch_signals(&runtime, &house);
     let playing = match (args.demo, address) {
         (true, Some(address)) => Some(play(&runtime, address, args.seed, stopped.clone(), &house)),
         _ => None,
@@ -409,16 +409,20 @@ fn spawn_compaction(house: &House) -> Result<JoinHandle<()>> {
     Ok(thread)
 }
 
-fn watch_signals(runtime: &tokio::runtime::Runtime, stop: &StopFlag) {
-    let stop = stop.clone();
+fn watch_signals(runtime: &tokio::runtime::Runtime, house: &House) {
+    let (stop, say) = (house.stop.clone(), house.say.clone());
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
             return;
         };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => break,
+                _ = terminate.recv() => break,
+                _ = hang_up.recv() => say.trouble("SIGHUP does not reload the configuration yet; restart to apply it"),
+            }
         }
         stop.set();
     });
