@@ -3,6 +3,7 @@
 //! Layout: version byte `1`, header length (u32, little endian), header (JSON), body.
 
 use haetae_event::commit::DeliveryMark;
+use haetae_event::identity::hex;
 use haetae_event::{Micros, Reason, Reject, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,21 @@ struct Refused {
     ordinal: u64,
     reason: Reason,
     detail: String,
-    bytes: Vec<u8>,
+    /// Hexadecimal: an array of numbers would be twice as long.
+    bytes_hex: String,
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    text.as_bytes().chunks_exact(2).map(pair).collect()
 }
 
 /// The journal holds an entry this program cannot read.
@@ -57,7 +72,7 @@ impl PushEntry {
             ordinal: reject.ordinal,
             reason: reject.reason,
             detail: reject.detail.clone(),
-            bytes: reject.bytes.clone(),
+            bytes_hex: hex(&reject.bytes),
         });
         let header = Header {
             tenant: self.tenant.clone(),
@@ -93,18 +108,23 @@ impl PushEntry {
         }
         let (header, body) = rest.split_at(length);
         let header: Header = serde_json::from_slice(header).map_err(|error| BadEntry(error.to_string()))?;
-        let refused = header.refused.into_iter().map(|refused| Reject {
-            ordinal: refused.ordinal,
-            reason: refused.reason,
-            detail: refused.detail,
-            bytes: refused.bytes,
-        });
+        let mut refused = Vec::with_capacity(header.refused.len());
+        for line in header.refused {
+            let bytes = unhex(&line.bytes_hex)
+                .ok_or_else(|| BadEntry("a refused line is not hexadecimal".to_owned()))?;
+            refused.push(Reject {
+                ordinal: line.ordinal,
+                reason: line.reason,
+                detail: line.detail,
+                bytes,
+            });
+        }
         Ok(PushEntry {
             tenant: header.tenant,
             dataset: header.dataset,
             received_at: Micros(header.received_at_us),
             mark: header.mark,
-            refused: refused.collect(),
+            refused,
             duplicates: header.duplicates,
             body: body.to_vec(),
         })
