@@ -1,6 +1,6 @@
 //! Fewer, larger files; and files that have had their time.
 
-use crate::catalog::{lock, segments};
+use crate::catalog::{lock, segments, upkeep};
 use crate::commit::CommitStep;
 use crate::error::StoreError;
 use crate::merge::merge;
@@ -19,7 +19,7 @@ const FILES_MAX: usize = 64;
 type Partition = (Dataset, TenantId, String, String);
 
 impl Store {
-    /// One round of upkeep: expires segments past their retention, merges the small files of
+    /// One round of upkeep: expires segments and rows past their retention, merges the small files of
     /// each hour that is past or has many, deletes files replaced longer than the grace ago that
     /// no reader of this process holds. Commits and scans go on meanwhile.
     ///
@@ -42,6 +42,7 @@ impl Store {
             }
         }
         self.delete_retired(now, &mut report)?;
+        self.catalog.write(|tx| upkeep::expire(tx, &self.options, now))?;
         Ok(report)
     }
 

@@ -98,7 +98,6 @@ pub fn holder(dir: &Path) -> Option<Holder> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "capped by take")]
 fn read(path: &Path) -> Holder {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {

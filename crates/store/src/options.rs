@@ -35,6 +35,11 @@ pub struct StoreOptions {
     pub dlq_rows_max: u64,
     /// Delivery marks older than this are forgotten. One day: far above the retry window.
     pub mark_ttl_us: i64,
+    /// Findings whose window ended longer ago are forgotten. 400 days, as for late rows.
+    pub findings_keep_us: i64,
+    /// Delivered or given-up messages older than this are forgotten. 90 days: no replay reaches
+    /// back so far, so none is told twice.
+    pub outbox_keep_us: i64,
     /// Days that whole segments of a dataset are kept; absent: for ever.
     pub retention_days: BTreeMap<Dataset, u32>,
     /// How long a replaced file stays for readers in other processes. 5 minutes: the longest
@@ -62,6 +67,8 @@ impl Default for StoreOptions {
             dlq_bytes_max: 256 << 20,
             dlq_rows_max: 1_000_000,
             mark_ttl_us: DAY_US,
+            findings_keep_us: 400 * DAY_US,
+            outbox_keep_us: 90 * DAY_US,
             retention_days: BTreeMap::new(),
             grace_us: 300 * SECOND_US,
             compact_bytes: 64 << 20,

@@ -60,7 +60,6 @@ impl Disk for RealDisk {
         fs::read(path)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "capped by take")]
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;

@@ -16,6 +16,7 @@ mod positions;
 pub(crate) mod segments;
 mod settings;
 pub(crate) mod unit;
+pub(crate) mod upkeep;
 
 use crate::error::StoreError;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};

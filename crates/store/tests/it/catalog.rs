@@ -370,6 +370,33 @@ fn marks_expire_settings_and_audit_stay() {
 }
 
 #[test]
+fn old_findings_and_delivered_messages_are_forgotten() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = open(dir.path());
+    let ages = [("old", -401), ("young", -399)];
+    let put = ages.map(|(id, days)| {
+        let seconds = days * 86_400;
+        FindingChange::Put(finding(id, seconds - 10, seconds, Level::High))
+    });
+    let mut both = changes(put.into());
+    both.outbox = unit("waiting", 0).outbox;
+    both.outbox.extend(unit("told", 0).outbox);
+    for row in &mut both.outbox {
+        row.created_at = Micros(NOW.0 - 91 * DAY_US);
+    }
+    store.commit(both).expect("commits");
+    store.outbox_mark("o-told", Outcome::Done).expect("writes");
+    store.compact().expect("keeps house");
+    let kept = store.findings(&FindingFilter::default()).expect("reads");
+    assert_eq!(
+        kept.iter().map(|f| f.finding.id.as_str()).collect::<Vec<_>>(),
+        ["young"]
+    );
+    let counts = store.outbox_counts().expect("reads");
+    assert_eq!((counts.pending, counts.done), (1, 0), "what is owed stays owed");
+}
+
+#[test]
 fn a_newer_catalog_is_refused_not_touched() {
     let dir = tempfile::tempdir().expect("folder");
     drop(open(dir.path()));
