@@ -13,7 +13,7 @@ pub enum JournalError {
     /// Refuse the entry: it can never be taken.
     #[error("a journal entry has {bytes} bytes, at most {bytes_max} are taken")]
     EntryTooLarge { bytes: usize, bytes_max: usize },
-    /// Not acknowledged: the entry is not in the journal, neither now nor after a restart.
+    /// Not acknowledged, and not read by this process; see [`Journal::append`] for a crash.
     /// Answer the client with a retryable error; a later append goes to a fresh segment.
     #[error("the journal could not be written: {0}")]
     NotWritten(String),
@@ -38,7 +38,8 @@ pub trait Journal: Send + Sync {
     /// Returns once the entry would survive a power cut, with the entry's position.
     ///
     /// # Errors
-    /// After an error the entry is not in the journal and will never be read.
+    /// After an error the entry is not acknowledged and not read by this process. Should the
+    /// machine die before the next successful append, it may still be found at the next start.
     fn append(&self, entry: &[u8]) -> Result<Position, JournalError>;
 
     /// Reads durable entries from `position` on: at least one if there is one, else about
