@@ -18,6 +18,7 @@ pub mod decode;
 pub mod disk;
 pub mod finding;
 pub mod identity;
+pub mod native;
 pub mod net;
 pub mod reject;
 pub mod schema;

@@ -69,7 +69,7 @@ pub struct InputArgs {
     /// Files, folders, globs, `-`, s3://bucket/prefix; gzip and zstd are seen by content
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
-    /// Log format instead of detection by content: cloudfront, vpcflow, waf, combined, json
+    /// Log format instead of detection by content; `haetae parser list` names them
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
     /// Field list of custom VPC flow logs without a header: '${version} ${srcaddr} …'

@@ -68,7 +68,7 @@ fn parse(path: &Path, columns: &Columns) -> std::io::Result<()> {
         columns: columns.clone(),
         ..ParseOptions::default()
     };
-    let mut reader = InputReader::open(File::open(path)?, "sample", None, &options);
+    let mut reader = InputReader::open(File::open(path)?, None, &options);
     let (mut bytes_out, mut batches) = (0i64, 0);
     while let Some(batch) = reader.next_batch()? {
         batches += 1;

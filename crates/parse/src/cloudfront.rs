@@ -5,6 +5,7 @@
 //! layout as long as the fields that make a request are there.
 
 use crate::client::ClientColumns;
+use crate::format::{FormatSpec, Recognise};
 use crate::lines::{Row, Sound, Tally, shown};
 use crate::options::ParseOptions;
 use crate::parser::{ParsedBatch, Parser, RawBlock};
@@ -16,6 +17,30 @@ use crate::sheet::Sheet;
 use haetae_event::dataset::NativeType;
 use haetae_event::time::SECOND_US;
 use haetae_event::{Dataset, Reason};
+
+/// See [`FormatSpec`].
+pub static SPEC: FormatSpec = FormatSpec {
+    name: "cloudfront",
+    aliases: &[],
+    parser_id: "cloudfront@v1",
+    about: "CloudFront access logs: standard (W3C) lines",
+    recognise: Recognise::Line(looks_like),
+    open: |opening| Box::new(CloudFront::new(opening.options)),
+};
+
+fn looks_like(line: &[u8]) -> bool {
+    if let Some(names) = line.strip_prefix(b"#Fields:") {
+        // IIS and others write W3C headers too; they have a server address where we have an edge.
+        let has = |name: &[u8]| memchr::memmem::find(names, name).is_some();
+        return has(b"x-edge-") || has(b"cs(Host)") || !has(b"s-ip");
+    }
+    let fields: Vec<&[u8]> = line.split(|&b| b == b'\t').take(10).collect();
+    fields.len() >= 9
+        && scalar::date_days(fields[0]).is_some()
+        && scalar::time_seconds(fields[1]).is_some()
+        && fields[8].len() == 3
+        && scalar::integer(fields[8]).is_some()
+}
 
 const CORE: &[&str] = &[
     "src_ip",
@@ -135,7 +160,8 @@ impl CloudFront {
                 NativeType::Int64 => (field.column, Make::I64),
                 NativeType::Float64 => (field.column, Make::F64),
                 NativeType::Core("ua") => ("ua", Make::Decoded),
-                NativeType::Core("peer_ip") => continue,
+                // No field of the format is one.
+                NativeType::Boolean | NativeType::Core("peer_ip") => continue,
                 NativeType::Core(core @ ("bytes_in" | "bytes_out")) => (core, Make::I64),
                 NativeType::Core(core) => (core, Make::Text),
             };
@@ -358,8 +384,8 @@ impl TimeAt {
 }
 
 impl Parser for CloudFront {
-    fn id(&self) -> &'static str {
-        "cloudfront@v1"
+    fn id(&self) -> &str {
+        SPEC.parser_id
     }
 
     fn dataset(&self) -> Dataset {

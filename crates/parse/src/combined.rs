@@ -8,6 +8,7 @@
 
 use crate::client::ClientColumns;
 use crate::cloudfront::INVALID_UTF8;
+use crate::format::{FormatSpec, Recognise};
 use crate::lines::{Sound, Tally, shown};
 use crate::options::ParseOptions;
 use crate::parser::{ParsedBatch, Parser, RawBlock};
@@ -16,6 +17,16 @@ use crate::scalar;
 use crate::sheet::Sheet;
 use haetae_event::{Dataset, Reason};
 use std::ops::Range;
+
+/// See [`FormatSpec`].
+pub static SPEC: FormatSpec = FormatSpec {
+    name: "combined",
+    aliases: &["common", "nginx", "apache", "web"],
+    parser_id: "combined@v1",
+    about: "common and combined log format of nginx and Apache",
+    recognise: Recognise::Line(|line| looks_like(&String::from_utf8_lossy(line))),
+    open: |opening| Box::new(Combined::new(opening.options)),
+};
 
 pub const CORE: &[&str] = &[
     "src_ip",
@@ -363,8 +374,8 @@ fn put(sheet: &mut Sheet<'_>, slot: Slot, row: usize, span: Option<Range<usize>>
 }
 
 impl Parser for Combined {
-    fn id(&self) -> &'static str {
-        "combined@v1"
+    fn id(&self) -> &str {
+        SPEC.parser_id
     }
 
     fn dataset(&self) -> Dataset {

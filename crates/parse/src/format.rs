@@ -1,66 +1,126 @@
-//! The formats, their names on the command line, and the one list of parsers.
+//! The formats, their names on the command line, and the one list of them.
 
+use crate::block::Framing;
+use crate::options::ParseOptions;
+use crate::parser::Parser;
+use crate::{cloudfront, combined, json, vpcflow, waf};
 use std::fmt;
 use std::str::FromStr;
 
-/// A log format this crate can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// CloudFront standard logs, W3C extended, tab separated.
-    CloudFront,
-    /// VPC Flow Logs, default or custom format, also as CSV.
-    VpcFlow,
-    /// AWS WAF JSON.
-    Waf,
-    /// Common and combined log format, as nginx and Apache write them.
-    Combined,
-    /// JSON objects, one a line or one after the other.
-    JsonLines,
+/// What one format is: how it is named, recognised and read.
+pub struct FormatSpec {
+    /// The name `--format` takes.
+    pub name: &'static str,
+    /// Other names people use, lower case.
+    pub aliases: &'static [&'static str],
+    /// Name and version of its parser: `alb@v1`.
+    pub parser_id: &'static str,
+    /// What it reads, for people.
+    pub about: &'static str,
+    pub recognise: Recognise,
+    pub open: fn(&Opening<'_>) -> Box<dyn Parser>,
 }
 
+/// By what the beginning of an input shows the format.
+pub enum Recognise {
+    /// Each line votes; the line comes without its end and is neither empty nor JSON. Lines that
+    /// begin with `#` are shown too.
+    Line(fn(&[u8]) -> bool),
+    /// The input begins with `{` or `[{`; given the head from there. The first format in the list
+    /// that says yes is taken, so the general ones stand last.
+    Object(fn(&[u8]) -> bool),
+    /// The whole head, before anything else is looked at (binary formats).
+    Head(fn(&[u8]) -> bool),
+    /// Only when it is named.
+    Never,
+}
+
+/// What a parser is opened with.
+pub struct Opening<'a> {
+    /// The beginning of the input.
+    pub head: &'a [u8],
+    /// How its records are told apart.
+    pub framing: Framing,
+    pub options: &'a ParseOptions,
+}
+
+/// The one list of formats. Of equal votes the first wins.
+static FORMATS: &[&FormatSpec] = &[
+    &cloudfront::SPEC,
+    &vpcflow::SPEC,
+    &waf::SPEC,
+    &combined::SPEC,
+    &json::SPEC,
+];
+
+/// A log format this crate can read.
+#[derive(Clone, Copy)]
+pub struct Format(&'static FormatSpec);
+
 impl Format {
-    pub const ALL: [Format; 5] = [
-        Format::CloudFront,
-        Format::VpcFlow,
-        Format::Waf,
-        Format::Combined,
-        Format::JsonLines,
-    ];
+    /// Every format, in the order of the list.
+    pub fn all() -> impl Iterator<Item = Format> {
+        FORMATS.iter().map(|spec| Format(spec))
+    }
 
     /// The name `--format` takes.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Format::CloudFront => "cloudfront",
-            Format::VpcFlow => "vpcflow",
-            Format::Waf => "waf",
-            Format::Combined => "combined",
-            Format::JsonLines => "json",
-        }
+        self.0.name
+    }
+
+    pub fn spec(self) -> &'static FormatSpec {
+        self.0
+    }
+
+    /// All names, for messages: `cloudfront, vpcflow, …`.
+    pub fn names() -> String {
+        FORMATS
+            .iter()
+            .map(|spec| spec.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Whether the format's records are JSON objects, which need not end with their line.
+    pub fn is_json(self) -> bool {
+        matches!(self.0.recognise, Recognise::Object(_))
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Format) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name)
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self.0.name)
     }
 }
 
 /// The text names no format.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown format {0:?}; one of cloudfront, vpcflow, waf, combined (nginx, apache), json (ndjson)")]
+#[error("unknown format {0:?}; one of {known}", known = Format::names())]
 pub struct UnknownFormat(String);
 
 impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(text: &str) -> Result<Self, UnknownFormat> {
-        match text.to_ascii_lowercase().as_str() {
-            "cloudfront" => Ok(Format::CloudFront),
-            "vpcflow" | "vpc" | "vpc-flow" => Ok(Format::VpcFlow),
-            "waf" => Ok(Format::Waf),
-            "combined" | "common" | "nginx" | "apache" | "web" => Ok(Format::Combined),
-            "json" | "ndjson" | "jsonl" | "app" => Ok(Format::JsonLines),
-            _ => Err(UnknownFormat(text.chars().take(40).collect())),
-        }
+        let name = text.to_ascii_lowercase();
+        FORMATS
+            .iter()
+            .find(|spec| spec.name == name || spec.aliases.contains(&name.as_str()))
+            .map(|spec| Format(spec))
+            .ok_or_else(|| UnknownFormat(text.chars().take(40).collect()))
     }
 }

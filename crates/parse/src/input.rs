@@ -1,69 +1,25 @@
 //! One whole input: unpack, frame, sniff, parse.
 
 use crate::block::{BlockReader, Framing, ReadProblem};
-use crate::cloudfront::CloudFront;
-use crate::combined::Combined;
-use crate::format::Format;
-use crate::json::{self, Json};
+use crate::format::{Format, Opening};
 use crate::lines::shown;
 use crate::options::ParseOptions;
-use crate::parser::{ParsedBatch, Parser, RawBlock};
+use crate::parser::{Blueprint, Choice, ParsedBatch, Parser, RawBlock};
 use crate::sniff;
-use crate::vpcflow::VpcFlow;
-use crate::waf::Waf;
 use haetae_event::{Counts, Dataset, Reason, Reject};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Bytes looked at to recognise a format.
 const HEAD_BYTES: usize = 64 * 1024;
 /// Kept of an input that nothing recognises.
 const UNKNOWN_KEPT_BYTES: usize = 1024;
 
-/// The one list of parsers: each format's, for records framed as `framing` says.
-pub fn parser_for(format: Format, head: &[u8], framing: Framing, options: &ParseOptions) -> Box<dyn Parser> {
-    match format {
-        Format::CloudFront => Box::new(CloudFront::new(options)),
-        Format::VpcFlow => Box::new(VpcFlow::new(options)),
-        Format::Waf => Box::new(Waf::new(options, framing)),
-        Format::Combined => Box::new(Combined::new(options)),
-        Format::JsonLines => Box::new(Json::new(options, json_dataset(head, options), framing)),
-    }
-}
-
-/// Ids of all parsers, in the order of [`Format::ALL`].
-pub fn parsers() -> [&'static str; 5] {
-    let options = ParseOptions::default();
-    Format::ALL.map(|format| parser_for(format, b"", Framing::Lines, &options).id())
-}
-
-/// Access records are [`Dataset::Web`]: one of the first objects has the keys of one.
-fn json_dataset(head: &[u8], options: &ParseOptions) -> Dataset {
-    if let Some(dataset @ (Dataset::Web | Dataset::App)) = options.dataset {
-        return dataset;
-    }
-    let text = String::from_utf8_lossy(head);
-    let mut at = 0;
-    for _ in 0..8 {
-        let Some(found) = crate::json_scan::next_object(text.as_bytes(), at) else {
-            break;
-        };
-        if json::is_access_record(&text[found.start..], &options.limits) {
-            return Dataset::Web;
-        }
-        match found.end {
-            Some(end) => at = end,
-            None => break,
-        }
-    }
-    Dataset::App
-}
-
 /// Reads one input to its end as [`ParsedBatch`]es.
 pub struct InputReader<R: Read> {
     blocks: BlockReader<R>,
     options: ParseOptions,
-    forced: Option<Format>,
-    format: Option<Format>,
+    choice: Choice,
     parser: Option<Box<dyn Parser>>,
     started: bool,
     ended: bool,
@@ -71,14 +27,12 @@ pub struct InputReader<R: Read> {
 }
 
 impl<R: Read> InputReader<R> {
-    /// `name` is for messages only. `forced` overrides what the content looks like.
-    pub fn open(reader: R, name: &str, forced: Option<Format>, options: &ParseOptions) -> Self {
-        let _ = name;
+    /// `choice` may override what the content looks like.
+    pub fn open(reader: R, choice: impl Into<Choice>, options: &ParseOptions) -> Self {
         InputReader {
             blocks: BlockReader::new(reader, &options.limits),
             options: options.clone(),
-            forced,
-            format: None,
+            choice: choice.into(),
             parser: None,
             started: false,
             ended: false,
@@ -159,17 +113,27 @@ impl<R: Read> InputReader<R> {
             self.blocks.drop_front(3);
         }
         let head = self.blocks.peek(HEAD_BYTES);
-        let sniffed = self.forced.or_else(|| sniff::sniff(head));
-        let configured = sniffed.is_none() && self.options.flow_format.is_some() && !head.contains(&0);
-        let Some(format) = sniffed.or(configured.then_some(Format::VpcFlow)) else {
+        let Some(chosen) = chosen(&self.choice, head, &self.options) else {
             return if blank(head) { None } else { self.unknown() };
         };
-        let framing = match format {
-            Format::Waf | Format::JsonLines => sniff::framing(head),
-            _ => Framing::Lines,
+        let json = match &chosen {
+            Chosen::Format(format) => format.is_json(),
+            Chosen::Blueprint(blueprint) => blueprint.is_json(),
         };
-        self.parser = Some(parser_for(format, head, framing, &self.options));
-        self.format = Some(format);
+        let framing = if json {
+            sniff::framing(head)
+        } else {
+            Framing::Lines
+        };
+        let opening = Opening {
+            head,
+            framing,
+            options: &self.options,
+        };
+        self.parser = Some(match chosen {
+            Chosen::Format(format) => (format.spec().open)(&opening),
+            Chosen::Blueprint(blueprint) => blueprint.open(&opening),
+        });
         self.blocks.set_framing(framing);
         None
     }
@@ -190,18 +154,13 @@ impl<R: Read> InputReader<R> {
     }
 
     /// Id of the parser in use; `unknown@v1` before the format is known or when none fits.
-    pub fn parser_id(&self) -> &'static str {
+    pub fn parser_id(&self) -> &str {
         self.parser.as_ref().map_or("unknown@v1", |parser| parser.id())
     }
 
     /// Dataset of the batches; `None` before the first batch or when no parser fits.
     pub fn dataset(&self) -> Option<Dataset> {
         self.parser.as_ref().map(|parser| parser.dataset())
-    }
-
-    /// As forced or recognised; `None` before the first batch or when no parser fits.
-    pub fn format(&self) -> Option<Format> {
-        self.format
     }
 
     /// Sum of the counts of all batches so far.
@@ -214,4 +173,27 @@ impl<R: Read> InputReader<R> {
 fn blank(head: &[u8]) -> bool {
     head.split(|&b| b == b'\n')
         .all(|line| line.trim_ascii().is_empty() || line.starts_with(b"#"))
+}
+
+enum Chosen {
+    Format(Format),
+    Blueprint(Arc<dyn Blueprint>),
+}
+
+/// What reads an input that begins with `head`; `None` when nothing recognises it.
+fn chosen(choice: &Choice, head: &[u8], options: &ParseOptions) -> Option<Chosen> {
+    match choice {
+        Choice::Format(format) => return Some(Chosen::Format(*format)),
+        Choice::Blueprint(blueprint) => return Some(Chosen::Blueprint(blueprint.clone())),
+        Choice::Detect => {}
+    }
+    let own = options.blueprints.iter().find(|b| b.recognises(head)).cloned();
+    if let Some(blueprint) = own {
+        return Some(Chosen::Blueprint(blueprint));
+    }
+    let configured = || {
+        let text = options.flow_format.is_some() && !head.contains(&0);
+        text.then(|| "vpcflow".parse().expect("vpcflow is a format"))
+    };
+    sniff::sniff(head).or_else(configured).map(Chosen::Format)
 }

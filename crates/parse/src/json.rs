@@ -7,14 +7,25 @@
 use crate::block::Framing;
 use crate::client::ClientColumns;
 use crate::combined::CORE;
+use crate::format::{FormatSpec, Opening, Recognise};
 use crate::json_records::{self, MakeRow, Refusal, put_text};
-use crate::json_scan::{Kind, Member, Scanner};
+use crate::json_scan::{self, Kind, Member, Scanner};
 use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
 use haetae_event::{Dataset, Micros, Reason};
 use std::ops::Range;
+
+/// See [`FormatSpec`].
+pub static SPEC: FormatSpec = FormatSpec {
+    name: "json",
+    aliases: &["ndjson", "jsonl", "app"],
+    parser_id: "json@v1",
+    about: "JSON objects: access records and application logs",
+    recognise: Recognise::Object(|_| true),
+    open: |opening| Box::new(Json::open(opening)),
+};
 
 /// Warning of a record without any time: it is stored at its arrival.
 pub const TS_MISSING: &str = "ts_missing";
@@ -161,6 +172,28 @@ pub fn is_access_record(text: &str, limits: &Limits) -> bool {
     has("uri") && (status || has("method"))
 }
 
+/// Access records are [`Dataset::Web`]: one of the first objects has the keys of one.
+fn json_dataset(head: &[u8], options: &ParseOptions) -> Dataset {
+    if let Some(dataset @ (Dataset::Web | Dataset::App)) = options.dataset {
+        return dataset;
+    }
+    let text = String::from_utf8_lossy(head);
+    let mut at = 0;
+    for _ in 0..8 {
+        let Some(found) = json_scan::next_object(text.as_bytes(), at) else {
+            break;
+        };
+        if is_access_record(&text[found.start..], &options.limits) {
+            return Dataset::Web;
+        }
+        match found.end {
+            Some(end) => at = end,
+            None => break,
+        }
+    }
+    Dataset::App
+}
+
 /// Parser of JSON records, one dataset an input.
 pub struct Json {
     dataset: Dataset,
@@ -183,6 +216,11 @@ struct JsonRows {
 }
 
 impl Json {
+    fn open(opening: &Opening<'_>) -> Self {
+        let dataset = json_dataset(opening.head, opening.options);
+        Json::new(opening.options, dataset, opening.framing)
+    }
+
     /// `dataset` is [`Dataset::Web`] or [`Dataset::App`].
     pub fn new(options: &ParseOptions, dataset: Dataset, framing: Framing) -> Self {
         let plan = Plan::new(dataset, CORE, &options.columns);
@@ -231,8 +269,8 @@ impl Json {
 }
 
 impl Parser for Json {
-    fn id(&self) -> &'static str {
-        "json@v1"
+    fn id(&self) -> &str {
+        SPEC.parser_id
     }
 
     fn dataset(&self) -> Dataset {

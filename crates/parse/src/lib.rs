@@ -30,7 +30,7 @@ mod vpcflow;
 mod waf;
 
 pub use format::{Format, UnknownFormat};
-pub use input::{InputReader, parsers};
+pub use input::InputReader;
 pub use options::{Limits, ParseOptions};
-pub use parser::{ParsedBatch, Parser, RawBlock};
+pub use parser::{Blueprint, Choice, ParsedBatch, Parser, RawBlock};
 pub use sniff::sniff;

@@ -1,7 +1,9 @@
 //! What a caller may choose about parsing, and the limits that keep hostile input small.
 
+use crate::parser::Blueprint;
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Columns, Dataset, Micros};
+use std::sync::Arc;
 
 /// Choices that hold for one input.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct ParseOptions {
     pub flow_format: Option<String>,
     /// Time of arrival, for records that carry no time of their own.
     pub arrival: Micros,
+    /// Users' parsers that may be chosen by content, tried in this order.
+    pub blueprints: Arc<[Arc<dyn Blueprint>]>,
     pub limits: Limits,
 }
 
@@ -29,6 +33,7 @@ impl Default for ParseOptions {
             dataset: None,
             flow_format: None,
             arrival: Micros(0),
+            blueprints: Arc::from([]),
             limits: Limits::default(),
         }
     }

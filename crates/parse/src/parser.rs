@@ -1,8 +1,11 @@
 //! The seam: what a parser is given and what it gives back.
 
+use crate::format::Opening;
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use haetae_event::{Counts, Dataset, Reject};
+use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Complete records only: the bytes end at a record boundary or at the end of the input.
 #[derive(Clone, Debug)]
@@ -33,10 +36,44 @@ pub struct ParsedBatch {
 /// rows.
 pub trait Parser: Send {
     /// Name and version: `cloudfront@v1`.
-    fn id(&self) -> &'static str;
+    fn id(&self) -> &str;
 
     fn dataset(&self) -> Dataset;
 
     /// Parses every record of the block.
     fn parse(&mut self, block: &RawBlock) -> ParsedBatch;
+}
+
+/// One version of a parser that users define: makes a [`Parser`] for each input.
+///
+/// Shared by all inputs that use it; immutable, since a version never changes.
+pub trait Blueprint: Send + Sync + Debug {
+    /// Name and version: `shop@v3`.
+    fn id(&self) -> &str;
+
+    fn dataset(&self) -> Dataset;
+
+    /// Whether the beginning of an unpacked input looks like its records.
+    fn recognises(&self, head: &[u8]) -> bool;
+
+    /// Whether records are JSON objects, which need not end with their line.
+    fn is_json(&self) -> bool;
+
+    fn open(&self, opening: &Opening<'_>) -> Box<dyn Parser>;
+}
+
+/// How an input's parser is chosen.
+#[derive(Clone, Debug, Default)]
+pub enum Choice {
+    /// By content: [`crate::ParseOptions::blueprints`] first, then the built-in formats.
+    #[default]
+    Detect,
+    Format(crate::Format),
+    Blueprint(Arc<dyn Blueprint>),
+}
+
+impl From<Option<crate::Format>> for Choice {
+    fn from(forced: Option<crate::Format>) -> Choice {
+        forced.map_or(Choice::Detect, Choice::Format)
+    }
 }

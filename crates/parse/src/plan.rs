@@ -59,6 +59,7 @@ impl Plan {
                 NativeType::Int32 => DataType::Int32,
                 NativeType::Int64 => DataType::Int64,
                 NativeType::Float64 => DataType::Float64,
+                NativeType::Boolean => DataType::Boolean,
                 NativeType::Core(_) => continue,
             };
             if wanted.wants(native.column) {

@@ -5,6 +5,7 @@
 //! formats begin with the 14 default fields. The `version` field decides nothing.
 
 use crate::client::ClientColumns;
+use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
 use crate::lines::{Row, Sound, Tally, shown};
 use crate::options::ParseOptions;
@@ -18,6 +19,33 @@ use haetae_event::net::{is_private, parse_address};
 use haetae_event::time::SECOND_US;
 use haetae_event::{Dataset, Micros, Reason};
 use std::ops::Range;
+
+/// See [`FormatSpec`].
+pub static SPEC: FormatSpec = FormatSpec {
+    name: "vpcflow",
+    aliases: &["vpc", "vpc-flow"],
+    parser_id: "vpcflow@v1",
+    about: "VPC Flow Logs: default, custom and CSV lines",
+    recognise: Recognise::Line(looks_like),
+    open: |opening| Box::new(VpcFlow::new(opening.options)),
+};
+
+fn looks_like(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line);
+    !text.starts_with('#') && (is_header(&text) || is_flow(&text))
+}
+
+/// A row that begins with the 14 default fields.
+fn is_flow(line: &str) -> bool {
+    let fields: Vec<&str> = line.split(' ').take(14).collect();
+    let number = |at: usize| scalar::integer(fields[at].as_bytes()).is_some();
+    fields.len() == 14
+        && scalar::integer(fields[0].as_bytes()).is_some_and(|v| (2..=99).contains(&v))
+        && number(10)
+        && number(11)
+        && matches!(fields[12], "ACCEPT" | "REJECT" | "-")
+        && matches!(fields[13], "OK" | "NODATA" | "SKIPDATA")
+}
 
 const CORE: &[&str] = &[
     "region",
@@ -284,6 +312,8 @@ fn put_field(sheet: &mut Sheet<'_>, slot: Slot, row: usize, kind: NativeType, sp
                 sheet.put_f64(slot, row, n);
             }
         }
+        // No flow field is one.
+        NativeType::Boolean => {}
         NativeType::Utf8 | NativeType::Core(_) => sheet.put_span(slot, row, span),
     }
 }
@@ -330,8 +360,8 @@ fn time(row: &Row, index: &Index, bytes: &[u8], layout: &Layout) -> Option<Optio
 }
 
 impl Parser for VpcFlow {
-    fn id(&self) -> &'static str {
-        "vpcflow@v1"
+    fn id(&self) -> &str {
+        SPEC.parser_id
     }
 
     fn dataset(&self) -> Dataset {

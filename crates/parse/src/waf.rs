@@ -5,6 +5,7 @@
 
 use crate::block::Framing;
 use crate::client::ClientColumns;
+use crate::format::{FormatSpec, Recognise};
 use crate::json_records::{self, MakeRow, Refusal, put_text};
 use crate::json_scan::{Kind, Member, Scanner, Value};
 use crate::options::{Limits, ParseOptions};
@@ -15,6 +16,21 @@ use haetae_event::dataset::NativeType;
 use haetae_event::{Dataset, Reason};
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// See [`FormatSpec`].
+pub static SPEC: FormatSpec = FormatSpec {
+    name: "waf",
+    aliases: &[],
+    parser_id: "waf@v1",
+    about: "AWS WAF JSON",
+    recognise: Recognise::Object(looks_like),
+    open: |opening| Box::new(Waf::new(opening.options, opening.framing)),
+};
+
+fn looks_like(head: &[u8]) -> bool {
+    let has = |key: &[u8]| memchr::memmem::find(head, key).is_some();
+    has(b"\"webaclId\"") && (has(b"\"httpRequest\"") || has(b"\"terminatingRuleId\""))
+}
 
 const CORE: &[&str] = &[
     "src_ip",
@@ -105,8 +121,8 @@ impl Waf {
 }
 
 impl Parser for Waf {
-    fn id(&self) -> &'static str {
-        "waf@v1"
+    fn id(&self) -> &str {
+        SPEC.parser_id
     }
 
     fn dataset(&self) -> Dataset {

@@ -198,7 +198,7 @@ impl Driver {
             ..self.options.parse.clone()
         };
         let body = std::mem::replace(&mut delivery.body, Box::new(std::io::empty()));
-        let mut input = InputReader::open(body, &delivery.origin, forced, &options);
+        let mut input = InputReader::open(body, forced, &options);
         let mut equal = EqualRecords::default();
         self.pending.begin(&delivery);
         loop {
@@ -230,7 +230,7 @@ impl Driver {
         delivery: &Delivery,
         parsed: ParsedBatch,
         dataset: Dataset,
-        parser: &'static str,
+        parser: &str,
         equal: &mut EqualRecords,
     ) {
         let now = self.clock.now();

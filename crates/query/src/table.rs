@@ -36,6 +36,7 @@ pub(crate) fn file_schema(dataset: Dataset) -> Schema {
             NativeType::Int32 => DataType::Int32,
             NativeType::Int64 => DataType::Int64,
             NativeType::Float64 => DataType::Float64,
+            NativeType::Boolean => DataType::Boolean,
             NativeType::Core(_) => continue,
         };
         fields.push(Field::new(native.column, kind, true));

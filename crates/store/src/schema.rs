@@ -28,6 +28,7 @@ fn build(dataset: Dataset) -> SchemaRef {
             NativeType::Int32 => DataType::Int32,
             NativeType::Int64 => DataType::Int64,
             NativeType::Float64 => DataType::Float64,
+            NativeType::Boolean => DataType::Boolean,
             NativeType::Core(_) => continue,
         };
         fields.push(Field::new(native.column, kind, true));

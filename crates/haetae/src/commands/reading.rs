@@ -13,7 +13,7 @@ use std::io::{IsTerminal, Read};
 /// What one step of reading gives to a command.
 pub struct Step<'a> {
     pub input: &'a str,
-    pub parser: &'static str,
+    pub parser: &'a str,
     pub batch: Option<EventBatch>,
     pub rejects: &'a [Reject],
 }
@@ -75,7 +75,7 @@ fn read_one(
         Ok(body) => body,
         Err(error) => return unreadable(input, &error.to_string(), each),
     };
-    let mut reader = InputReader::open(Metered { body, bar }, &input.name, forced, options);
+    let mut reader = InputReader::open(Metered { body, bar }, forced, options);
     let tenant = TenantId::default();
     loop {
         let parsed = match reader.next_batch() {

@@ -208,7 +208,7 @@ fn source_mistake(source: &Spanned<SourceConfig>) -> Option<(String, &'static st
     {
         return Some((
             format!("format `{format}` is not known"),
-            "one of cloudfront, vpcflow, waf, combined, json; or leave it out to detect by content",
+            "see `haetae parse --help` for the names; or leave it out to detect by content",
         ));
     }
     match s.r#type {

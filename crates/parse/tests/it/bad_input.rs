@@ -145,7 +145,7 @@ fn a_reader_that_fails_is_the_callers_error() {
         }
     }
     let input = CLOUDFRONT.as_bytes().chain(Failing);
-    let mut reader = haetae_parse::InputReader::open(input, "t", None, &options());
+    let mut reader = haetae_parse::InputReader::open(input, None, &options());
     let first = reader.next_batch().expect("the lines before").expect("a batch");
     assert_eq!(first.counts.events, 2);
     assert!(reader.next_batch().is_err());
@@ -154,7 +154,7 @@ fn a_reader_that_fails_is_the_callers_error() {
 
 #[test]
 fn forced_formats_refuse_foreign_lines_one_by_one() {
-    for format in Format::ALL {
+    for format in Format::all() {
         let whole = read_as(&b"x\ny\n"[..], Some(format), &options());
         assert_eq!((whole.counts.lines_in, whole.counts.rejected), (2, 2), "{format}");
     }

@@ -40,7 +40,7 @@ pub fn read(input: impl Read, options: &ParseOptions) -> Whole {
 }
 
 pub fn read_as(input: impl Read, forced: Option<Format>, options: &ParseOptions) -> Whole {
-    let mut reader = InputReader::open(input, "test", forced, options);
+    let mut reader = InputReader::open(input, forced, options);
     let mut whole = Whole {
         columns: Vec::new(),
         rows: Vec::new(),

@@ -1,0 +1,5 @@
+//! Application Load Balancer access-log fields.
+
+use crate::dataset::NativeField;
+
+pub const FIELDS: &[NativeField] = &[];

@@ -1,0 +1,5 @@
+//! CloudTrail record fields.
+
+use crate::dataset::NativeField;
+
+pub const FIELDS: &[NativeField] = &[];

@@ -1,0 +1,5 @@
+//! Graylog Extended Log Format fields.
+
+use crate::dataset::NativeField;
+
+pub const FIELDS: &[NativeField] = &[];

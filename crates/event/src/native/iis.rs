@@ -1,0 +1,5 @@
+//! IIS and other W3C extended log fields.
+
+use crate::dataset::NativeField;
+
+pub const FIELDS: &[NativeField] = &[];

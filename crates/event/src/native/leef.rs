@@ -1,0 +1,5 @@
+//! Log Event Extended Format fields.
+
+use crate::dataset::NativeField;
+
+pub const FIELDS: &[NativeField] = &[];
