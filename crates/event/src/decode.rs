@@ -3,8 +3,8 @@
 //! [`attack_text`] gives the text a back end may end up with: percent-escapes (also nested, also
 //! `%uXXXX` and overlong UTF-8), `+` for a space and HTML entities are resolved, bounded to
 //! [`ROUNDS_MAX`] rounds. The result is for matching, never for serving: bytes that are not
-//! UTF-8 after decoding (old Korean sites send CP949) become U+FFFD, so that their second bytes,
-//! which may look like ASCII letters or `\`, stay what they are and no quote appears from nowhere.
+//! UTF-8 after decoding are read as CP949, which old Korean sites send, else become U+FFFD; either
+//! way their second bytes, which may look like ASCII letters or `\`, make no quote from nowhere.
 
 use std::borrow::Cow;
 
@@ -73,9 +73,18 @@ pub fn percent(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     // `C0 A7` is an overlong quote and also 위 in EUC-KR: folded only where the rest is UTF-8.
     Cow::Owned(match overlong(&out).map(String::from_utf8) {
         Some(Ok(folded)) => folded,
-        _ => String::from_utf8(out)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        _ => String::from_utf8(out).unwrap_or_else(|error| korean(error.as_bytes())),
     })
+}
+
+/// Bytes that are not UTF-8: CP949 (EUC-KR with its extension) where every pair is one, as old
+/// Korean sites send it, else U+FFFD for what is broken. Second bytes of a pair never become
+/// ASCII letters of their own, and ASCII after a broken first byte stays ASCII, so that neither
+/// reading makes a quote from nothing or hides one.
+fn korean(bytes: &[u8]) -> String {
+    encoding_rs::EUC_KR
+        .decode_without_bom_handling_and_without_replacement(bytes)
+        .map_or_else(|| String::from_utf8_lossy(bytes).into_owned(), Cow::into_owned)
 }
 
 /// Decodes the escape at the start of `bytes` into `out`; returns how many bytes it took.
@@ -231,9 +240,12 @@ mod tests {
     #[test]
     fn korean_stays_korean() {
         assert_eq!(attack_text("%EC%84%9C%EC%9A%B8+%EC%8B%9C%EC%B2%AD"), "서울 시청");
-        // CP949: no byte of it becomes a quote or a tag.
-        let old = attack_text("%C0%A7+%BE%C6%B7%A1+%C0%BC").into_owned();
-        assert!(!old.contains(['\'', '"', '<', '>']), "{old}");
+        // CP949, also beyond EUC-KR, where second bytes may be ASCII letters.
+        assert_eq!(attack_text("%C0%A7+%BE%C6%B7%A1"), "위 아래");
+        assert_eq!(attack_text("%94%EE%B6%F3%C0%CC"), "뷁라이");
+        assert_eq!(attack_text("q=%8CcB"), "q=똠B");
+        // A broken first byte does not swallow the quote behind it.
+        assert!(attack_text("%C0%27+OR+%FF").contains('\''));
     }
 
     #[test]

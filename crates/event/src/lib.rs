@@ -22,6 +22,7 @@ pub mod native;
 pub mod net;
 pub mod reject;
 pub mod schema;
+pub mod signature;
 pub mod tenant;
 pub mod time;
 
