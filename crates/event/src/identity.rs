@@ -32,6 +32,37 @@ impl InstallationKey {
     }
 }
 
+impl InstallationKey {
+    /// The tenant's own secret, for pseudonyms that no other tenant's data shares.
+    pub fn tenant_key(&self, tenant: &TenantId) -> TenantKey {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key length");
+        mac.update(b"tenant-v1\0");
+        mac.update(tenant.as_str().as_bytes());
+        TenantKey(mac.finalize().into_bytes().into())
+    }
+}
+
+/// A tenant's secret, derived from the installation's.
+#[derive(Clone)]
+pub struct TenantKey([u8; 32]);
+
+impl TenantKey {
+    /// HMAC-SHA256 over the kind of value and the value.
+    pub fn keyed_hash(&self, kind: &str, value: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key length");
+        mac.update(kind.as_bytes());
+        mac.update(b"\0");
+        mac.update(value);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for TenantKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TenantKey(…)")
+    }
+}
+
 impl std::fmt::Debug for InstallationKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("InstallationKey(…)")

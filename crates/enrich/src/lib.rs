@@ -1,0 +1,3 @@
+//! Columns that other knowledge adds to events, and what of personal data is stored.
+
+pub mod pii;

@@ -1,0 +1,189 @@
+//! A tenant's policy, and the batch it makes of a batch.
+
+use super::mask::Masker;
+use arrow::array::{
+    Array, ArrayRef, FixedSizeBinaryArray, FixedSizeBinaryBuilder, RecordBatch, StringViewArray,
+    StringViewBuilder, new_null_array,
+};
+use arrow::datatypes::DataType;
+use haetae_event::EventBatch;
+use haetae_event::identity::TenantKey;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What becomes of addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AddressPolicy {
+    #[default]
+    Keep,
+    /// The first address of the /24 or /48.
+    Truncate,
+    /// `ip-` and 16 hex digits of an HMAC under the tenant's key.
+    Hash,
+}
+
+/// What becomes of personal data in texts and accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextPolicy {
+    #[default]
+    Keep,
+    /// `[email]`
+    Mask,
+    /// `[email:9f2c…]`: equal values stay equal, under the tenant's key.
+    Hash,
+}
+
+/// What becomes of the record as received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RawPolicy {
+    /// As received while nothing else is asked for, redacted under any other policy.
+    #[default]
+    Follow,
+    Keep,
+    Redacted,
+    Drop,
+}
+
+/// A tenant's policy. The default keeps everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PiiPolicy {
+    /// Client addresses, wherever they stand.
+    pub src_ip: AddressPolicy,
+    /// E-mail addresses, phone, card and resident registration numbers and secrets inside texts.
+    pub text: TextPolicy,
+    /// The `account` column.
+    pub account: TextPolicy,
+    pub raw: RawPolicy,
+}
+
+impl PiiPolicy {
+    /// Whether rows are stored as they are.
+    pub fn keeps_everything(&self) -> bool {
+        self.masks_nothing() && matches!(self.raw, RawPolicy::Follow | RawPolicy::Keep)
+    }
+
+    fn masks_nothing(&self) -> bool {
+        self.src_ip == AddressPolicy::Keep
+            && self.text == TextPolicy::Keep
+            && self.account == TextPolicy::Keep
+    }
+}
+
+/// Texts that name no person: left alone, which also keeps filters on them cheap.
+const IMPERSONAL: &[&str] = &[
+    "region",
+    "method",
+    "rule_id",
+    "ja4",
+    "request_id",
+    "trace_id",
+    "ip_bucket",
+    "param_sig",
+    "src_country",
+    "date",
+    "time",
+    "action",
+    "protocol",
+    "version",
+    "severity",
+    "facility",
+];
+
+/// What a column holds.
+enum Holds {
+    Address,
+    Account,
+    Raw,
+    Text,
+    Nothing,
+}
+
+fn holds(name: &str) -> Holds {
+    match name {
+        "src_ip" | "peer_ip" => Holds::Address,
+        "account" => Holds::Account,
+        "raw" => Holds::Raw,
+        name if IMPERSONAL.contains(&name) => Holds::Nothing,
+        _ => Holds::Text,
+    }
+}
+
+/// The rows as they may be stored: same number, same order, same columns.
+pub fn apply(policy: &PiiPolicy, key: &TenantKey, batch: &EventBatch) -> EventBatch {
+    if policy.keeps_everything() {
+        return batch.clone();
+    }
+    let masker = Masker::new(policy, key);
+    let schema = batch.records.schema();
+    let columns: Vec<ArrayRef> = schema
+        .fields()
+        .iter()
+        .zip(batch.records.columns())
+        .map(|(field, column)| match field.data_type() {
+            DataType::Utf8View => text_column(policy, &masker, field.name(), column),
+            DataType::FixedSizeBinary(32) if field.name() == "raw_hash" && !policy.masks_nothing() => {
+                keyed(key, column)
+            }
+            _ => Arc::clone(column),
+        })
+        .collect();
+    let records = RecordBatch::try_new(schema, columns).expect("types and lengths are kept");
+    EventBatch {
+        tenant: batch.tenant.clone(),
+        dataset: batch.dataset,
+        records,
+    }
+}
+
+fn text_column(policy: &PiiPolicy, masker: &Masker<'_>, name: &str, column: &ArrayRef) -> ArrayRef {
+    let raw = match policy.raw {
+        RawPolicy::Follow => RawPolicy::Redacted,
+        other => other,
+    };
+    match (holds(name), raw) {
+        (Holds::Nothing, _) | (Holds::Raw, RawPolicy::Keep) => Arc::clone(column),
+        (Holds::Raw, RawPolicy::Drop) => new_null_array(&DataType::Utf8View, column.len()),
+        (Holds::Address, _) => mapped(column, |text| masker.address(text)),
+        (Holds::Account, _) => mapped(column, |text| match masker.account(text) {
+            Cow::Borrowed(same) => masker.text(same),
+            owned => owned,
+        }),
+        (Holds::Raw | Holds::Text, _) => mapped(column, |text| masker.text(text)),
+    }
+}
+
+/// The column with each value replaced; shared where nothing changes.
+fn mapped(column: &ArrayRef, change: impl for<'t> Fn(&'t str) -> Cow<'t, str>) -> ArrayRef {
+    let Some(texts) = column.as_any().downcast_ref::<StringViewArray>() else {
+        return Arc::clone(column);
+    };
+    let changed: Vec<Option<Cow<'_, str>>> = texts.iter().map(|text| text.map(&change)).collect();
+    if changed.iter().all(|text| !matches!(text, Some(Cow::Owned(_)))) {
+        return Arc::clone(column);
+    }
+    let mut out = StringViewBuilder::with_capacity(texts.len());
+    changed.iter().for_each(|text| out.append_option(text.as_deref()));
+    Arc::new(out.finish())
+}
+
+/// The hash of a record is as telling as the record: it becomes an HMAC under the tenant's key.
+fn keyed(key: &TenantKey, column: &ArrayRef) -> ArrayRef {
+    let Some(hashes) = column.as_any().downcast_ref::<FixedSizeBinaryArray>() else {
+        return Arc::clone(column);
+    };
+    let mut out = FixedSizeBinaryBuilder::with_capacity(hashes.len(), 32);
+    for row in 0..hashes.len() {
+        if hashes.is_null(row) {
+            out.append_null();
+        } else {
+            out.append_value(key.keyed_hash("raw_hash", hashes.value(row)))
+                .expect("32 bytes");
+        }
+    }
+    Arc::new(out.finish())
+}
