@@ -242,12 +242,19 @@ fn is_resident_number(bytes: &[u8]) -> bool {
     right || dashed || without_check_digit
 }
 
-/// 13 to 19 digits with a right check digit.
+/// 13 to 19 digits, as many as the issuer's first digit allows, with a right check digit.
 ///
 /// Source: ISO/IEC 7812-1, Annex B (Luhn formula).
 fn is_card(bytes: &[u8]) -> bool {
     let d = digits_of(bytes);
-    if !(13..=19).contains(&d.len()) || d.iter().all(|digit| *digit == d[0]) {
+    let lengths = match d[0] {
+        4 => [13, 16, 19].contains(&d.len()),
+        3 => (14..=16).contains(&d.len()),
+        // Cards that are good in Korea only.
+        9 => d.len() == 16,
+        _ => (16..=19).contains(&d.len()),
+    };
+    if !lengths || d.iter().all(|digit| *digit == d[0]) {
         return false;
     }
     let sum: u32 = d
