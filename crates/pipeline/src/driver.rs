@@ -248,7 +248,7 @@ impl Driver {
         self.detection.observe(&batch);
         batch.compact();
         self.observer.normalised(batch.rows(), started.elapsed());
-        self.store.append_hot(batch);
+        self.store.append_hot(batch, parser);
     }
 
     /// What the door refused or knew already is counted with the end of its delivery, once.

@@ -46,8 +46,8 @@ impl Store {
         let mut report = CommitReport::default();
         let mut made = Vec::new();
         let hot = self.view_mut().hot.begin_cut();
-        for ((dataset, tenant), batches) in &hot {
-            let written = cut(self, *dataset, tenant, batches, now, &mut made, &mut report);
+        for (key, batches) in &hot {
+            let written = cut(self, key, batches, now, &mut made, &mut report);
             if let Err(error) = written {
                 debris.untouched(&made);
                 debris.sweep(self);

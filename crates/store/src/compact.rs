@@ -9,12 +9,18 @@ use crate::store::Store;
 use crate::types::{CompactReport, SegmentInfo};
 use haetae_event::time::{DAY_US, HOUR_US};
 use haetae_event::{Dataset, Micros, TenantId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 /// Files merged at once: each holds one decoded batch in memory.
 const FILES_MAX: usize = 64;
+
+/// Every parser whose rows are in one of the files.
+fn parsers_of(files: &[SegmentInfo]) -> Vec<String> {
+    let all: BTreeSet<&String> = files.iter().flat_map(|file| &file.parsers).collect();
+    all.into_iter().cloned().collect()
+}
 
 type Partition = (Dataset, TenantId, String, String);
 
@@ -77,6 +83,7 @@ impl Store {
             tenant: tenant.clone(),
             dt: dt.clone(),
             hh: hh.clone(),
+            parsers: parsers_of(files),
         };
         let path = self.layout.file(*dataset, tenant, dt, hh, place.id);
         let written = self.write_merged(place, files);

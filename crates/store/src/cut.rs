@@ -1,6 +1,7 @@
 //! Hot rows → files: one hour at a time, so that one writer is open at once.
 
 use crate::error::StoreError;
+use crate::hot::HotKey;
 use crate::partition::{Placed, Row, assign};
 use crate::schema::{check, dataset_schema};
 use crate::segment::{Place, SegmentWriter};
@@ -12,17 +13,16 @@ use arrow::array::{
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, SchemaRef};
 use haetae_event::time::HOUR_US;
-use haetae_event::{Dataset, EventBatch, Micros, TenantId};
+use haetae_event::{EventBatch, Micros};
 use std::sync::Arc;
 
 /// Rows gathered at once on their way into a file.
 const CHUNK_ROWS: usize = 16 * 1024;
 
-/// Writes all rows of one tenant's dataset. Files made before an error stay in `made`.
+/// Writes all rows of one parser for one tenant's dataset. Files made before an error stay in `made`.
 pub(crate) fn cut(
     store: &Store,
-    dataset: Dataset,
-    tenant: &TenantId,
+    (dataset, tenant, parser): &HotKey,
     batches: &[EventBatch],
     now: Micros,
     made: &mut Vec<SegmentInfo>,
@@ -31,17 +31,20 @@ pub(crate) fn cut(
     for batch in batches {
         check(batch)?;
     }
-    let schema = dataset_schema(dataset);
+    let schema = dataset_schema(*dataset);
     for (hour, rows) in assign(batches, &store.options, now) {
         let (dt, hh) = Micros(hour.saturating_mul(HOUR_US)).partition();
         let place = Place {
             id: store.next_segment_id(),
-            dataset,
+            dataset: *dataset,
             tenant: tenant.clone(),
             dt,
             hh,
+            parsers: vec![parser.to_string()],
         };
-        let path = store.layout.file(dataset, tenant, &place.dt, &place.hh, place.id);
+        let path = store
+            .layout
+            .file(*dataset, tenant, &place.dt, &place.hh, place.id);
         let written = write_hour(store, place, &schema, batches, &rows);
         if written.is_err() {
             // Never in the catalog: the next open would delete it as well.

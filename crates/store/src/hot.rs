@@ -4,13 +4,17 @@ use arrow::array::{Array, StringViewArray};
 use arrow::compute::concat_batches;
 use haetae_event::{Dataset, EventBatch, TenantId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Small batches are merged up to this many rows.
 const MERGED_ROWS_MAX: usize = 8192;
 
-type Batches = BTreeMap<(Dataset, TenantId), Vec<EventBatch>>;
+/// What the rows of one file have in common: the parser's id is the last.
+pub(crate) type HotKey = (Dataset, TenantId, Arc<str>);
 
-/// Batches per tenant and dataset, in order of arrival.
+type Batches = BTreeMap<HotKey, Vec<EventBatch>>;
+
+/// Batches per dataset, tenant and parser, in order of arrival.
 #[derive(Default)]
 pub(crate) struct HotRows {
     /// Being written by a commit; still readable until it holds.
@@ -21,13 +25,13 @@ pub(crate) struct HotRows {
 }
 
 impl HotRows {
-    pub(crate) fn push(&mut self, mut batch: EventBatch) {
+    pub(crate) fn push(&mut self, mut batch: EventBatch, parser: &str) {
         if batch.rows() == 0 {
             return;
         }
         tighten(&mut batch);
         self.rows += batch.rows() as u64;
-        let key = (batch.dataset, batch.tenant.clone());
+        let key = (batch.dataset, batch.tenant.clone(), Arc::from(parser));
         let batches = self.fresh.entry(key).or_default();
         self.bytes += batch.memory_bytes();
         batches.push(batch);
@@ -36,8 +40,8 @@ impl HotRows {
         }
     }
 
-    /// Moves everything to the rows being cut and returns them, by dataset and tenant.
-    pub(crate) fn begin_cut(&mut self) -> Vec<((Dataset, TenantId), Vec<EventBatch>)> {
+    /// Moves everything to the rows being cut and returns them, by what they have in common.
+    pub(crate) fn begin_cut(&mut self) -> Vec<(HotKey, Vec<EventBatch>)> {
         for (key, batches) in std::mem::take(&mut self.fresh) {
             self.cutting.entry(key).or_default().extend(batches);
         }
@@ -58,7 +62,7 @@ impl HotRows {
 
     pub(crate) fn of(&self, dataset: Dataset) -> Vec<EventBatch> {
         let both = self.cutting.iter().chain(self.fresh.iter());
-        both.filter(|((d, _), _)| *d == dataset)
+        both.filter(|((d, ..), _)| *d == dataset)
             .flat_map(|(_, batches)| batches.iter().cloned())
             .collect()
     }

@@ -11,7 +11,7 @@ use haetae_event::disk::{Disk, DiskFile};
 use haetae_event::{Dataset, Micros, TenantId};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use std::io;
@@ -23,6 +23,9 @@ const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 /// Columns whose values hardly ever repeat: a dictionary would only be built to be given up.
 const UNIQUE_COLUMNS: [&str; 3] = ["raw", "raw_hash", "request_id"];
 
+/// Key of the file's metadata that names its parsers, separated by spaces.
+const PARSERS_KEY: &str = "haetae.parsers";
+
 /// Where a new file goes.
 pub(crate) struct Place {
     pub id: i64,
@@ -30,6 +33,8 @@ pub(crate) struct Place {
     pub tenant: TenantId,
     pub dt: String,
     pub hh: String,
+    /// Sorted, each once.
+    pub parsers: Vec<String>,
 }
 
 /// A file being written under its temporary name.
@@ -64,11 +69,15 @@ fn failed(path: &std::path::Path) -> impl Fn(parquet::errors::ParquetError) -> S
     }
 }
 
-fn properties(options: &StoreOptions) -> WriterProperties {
+fn properties(options: &StoreOptions, parsers: &[String]) -> WriterProperties {
     let level = ZstdLevel::try_new(options.zstd_level).unwrap_or_default();
     let rows = options.row_group_rows.clamp(1, ROW_GROUP_ROWS_MAX);
     let mut builder = WriterProperties::builder()
         .set_created_by("haetae".to_owned())
+        .set_key_value_metadata(Some(vec![KeyValue::new(
+            PARSERS_KEY.to_owned(),
+            parsers.join(" "),
+        )]))
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(rows))
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -95,6 +104,7 @@ impl SegmentWriter {
             tenant,
             dt,
             hh,
+            ..
         } = &place;
         let path = store.layout.file(*dataset, tenant, dt, hh, *id);
         store.ensure_folder(folder_of(&path))?;
@@ -105,8 +115,12 @@ impl SegmentWriter {
             .map_err(StoreError::io(&temporary))?;
         let schema = dataset_schema(place.dataset);
         debug_assert_eq!(schema.field(0).name(), "ts", "sorting column 0 is ts");
-        let writer = ArrowWriter::try_new(Sink(file), schema, Some(properties(&store.options)))
-            .map_err(failed(&temporary))?;
+        let writer = ArrowWriter::try_new(
+            Sink(file),
+            schema,
+            Some(properties(&store.options, &place.parsers)),
+        )
+        .map_err(failed(&temporary))?;
         Ok(SegmentWriter {
             place,
             path,
@@ -148,6 +162,7 @@ impl SegmentWriter {
             bytes,
             min_ts: Micros(min_ts),
             max_ts: Micros(max_ts),
+            parsers: self.place.parsers,
             ingested: self.ingested.map(|(lo, hi)| (Micros(lo), Micros(hi))),
             lease: Arc::new(()),
         })

@@ -121,9 +121,10 @@ impl Store {
         lock(held).set_address(address)
     }
 
-    /// Adds rows to the read-uncommitted view. They are lost in a crash before the next commit.
-    pub fn append_hot(&self, batch: EventBatch) {
-        self.view_mut().hot.push(batch);
+    /// Adds rows that the named parser made to the read-uncommitted view. They are lost in a crash
+    /// before the next commit.
+    pub fn append_hot(&self, batch: EventBatch, parser: &str) {
+        self.view_mut().hot.push(batch, parser);
     }
 
     pub fn hot_rows(&self) -> u64 {

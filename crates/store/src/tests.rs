@@ -88,7 +88,7 @@ fn hot_rows_merge_and_do_not_pin_their_input() {
     for n in 0..100 {
         let mut slice = large.clone();
         slice.records = large.records.slice(n * 10, 10);
-        hot.push(slice);
+        hot.push(slice, "p@v1");
     }
     let held = hot.of(Dataset::Web);
     assert!(held.len() < 12, "{} batches", held.len());
@@ -101,14 +101,14 @@ fn hot_rows_merge_and_do_not_pin_their_input() {
 #[test]
 fn a_failed_cut_keeps_its_rows_and_takes_new_ones_along() {
     let mut hot = HotRows::default();
-    hot.push(batch(&[1, 2]));
+    hot.push(batch(&[1, 2]), "p@v1");
     assert_eq!(hot.begin_cut()[0].1[0].rows(), 2);
-    hot.push(batch(&[3]));
+    hot.push(batch(&[3]), "p@v1");
     let rows = |hot: &HotRows| hot.of(Dataset::Web).iter().map(EventBatch::rows).sum::<usize>();
     assert_eq!(rows(&hot), 3);
     let again: usize = hot.begin_cut()[0].1.iter().map(EventBatch::rows).sum();
     assert_eq!(again, 3);
-    hot.push(batch(&[4]));
+    hot.push(batch(&[4]), "p@v1");
     hot.finish_cut();
     assert_eq!((rows(&hot), hot.rows()), (1, 1));
     assert!(hot.bytes() > 0);

@@ -26,6 +26,8 @@ pub struct SegmentInfo {
     pub max_ts: Micros,
     /// Smallest and largest `ingested_at`; `None` when no row has one.
     pub ingested: Option<(Micros, Micros)>,
+    /// Ids of the parsers that made its rows, sorted: `cloudfront@v1`.
+    pub parsers: Vec<String>,
     pub(crate) lease: Arc<()>,
 }
 
@@ -338,4 +340,71 @@ impl VerifyReport {
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()
     }
+}
+
+/// One version of a user's parser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParserRow {
+    pub name: String,
+    pub version: u32,
+    /// `json`, `kv`, `cef`, `regex` or `custom`.
+    pub kind: String,
+    pub dataset: String,
+    /// The YAML as it was uploaded.
+    pub definition: String,
+    /// WebAssembly of kind `custom`, else empty.
+    pub module: Vec<u8>,
+    /// Id of the key that signed it, and the signature; empty where none was asked for.
+    pub signed_by: String,
+    pub signature: String,
+    pub added_at: Micros,
+}
+
+/// What became of a version that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    New,
+    /// The same version with the same content was there.
+    Unchanged,
+    /// The same version with other content is there: versions never change.
+    Differs,
+}
+
+/// Where a parser runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Channel {
+    /// Only for sources that name it.
+    Alpha,
+    /// Also chosen by content.
+    Stable,
+}
+
+impl Channel {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Channel::Alpha => "alpha",
+            Channel::Stable => "stable",
+        }
+    }
+}
+
+/// The version a name runs with in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParserUse {
+    pub name: String,
+    pub channel: Channel,
+    pub version: u32,
+    pub at: Micros,
+}
+
+/// A candidate that runs beside the version in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShadowRow {
+    pub name: String,
+    pub candidate: u32,
+    pub against: u32,
+    pub started_at: Micros,
+    pub updated_at: Micros,
+    /// The comparison as JSON; `{}` before the first record.
+    pub report: String,
 }

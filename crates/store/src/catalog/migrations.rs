@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: &[&str] = &[include_str!("0001_first.sql")];
+const STEPS: &[&str] = &[include_str!("0001_first.sql"), include_str!("0002_parsers.sql")];
 
 /// Brings the catalog to the newest version, each step in one transaction.
 ///

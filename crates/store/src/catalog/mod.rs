@@ -12,6 +12,7 @@ mod incidents;
 mod marks;
 mod migrations;
 mod outbox;
+mod parsers;
 mod positions;
 pub(crate) mod segments;
 mod settings;

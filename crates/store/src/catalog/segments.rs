@@ -32,7 +32,7 @@ pub(crate) struct Known {
 pub(crate) fn insert(tx: &Transaction<'_>, segments: &[SegmentInfo]) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO segments VALUES
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'pending', NULL)",
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'pending', NULL, ?13)",
     )?;
     for s in segments {
         insert.execute(params![
@@ -47,7 +47,8 @@ pub(crate) fn insert(tx: &Transaction<'_>, segments: &[SegmentInfo]) -> Result<(
             s.min_ts.0,
             s.max_ts.0,
             s.ingested.map(|(lo, _)| lo.0),
-            s.ingested.map(|(_, hi)| hi.0)
+            s.ingested.map(|(_, hi)| hi.0),
+            s.parsers.join(" ")
         ])?;
     }
     Ok(())
@@ -107,7 +108,7 @@ pub(crate) fn load(c: &Connection, layout: &Layout) -> Result<Known, StoreError>
     let mut known = Known::default();
     let mut all = c.prepare_cached(
         "SELECT id, dataset, tenant, dt, hh, rows, bytes, min_ts, max_ts, min_ingested,
-         max_ingested, state, retired_at FROM segments ORDER BY id",
+         max_ingested, state, retired_at, parsers FROM segments ORDER BY id",
     )?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
@@ -136,6 +137,7 @@ fn segment(row: &Row<'_>, layout: &Layout) -> Result<SegmentInfo, StoreError> {
     let dataset = Dataset::parse(&name).ok_or_else(|| StoreError::damaged("dataset in the catalog", name))?;
     let tenant = tenant(row.get_ref(2)?.as_str().unwrap_or_default())?;
     let (dt, hh): (String, String) = (row.get(3)?, row.get(4)?);
+    let parsers: String = row.get(13)?;
     let ingested: (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
     Ok(SegmentInfo {
         id,
@@ -149,6 +151,7 @@ fn segment(row: &Row<'_>, layout: &Layout) -> Result<SegmentInfo, StoreError> {
         min_ts: Micros(row.get(7)?),
         max_ts: Micros(row.get(8)?),
         ingested: ingested.0.zip(ingested.1).map(|(a, b)| (Micros(a), Micros(b))),
+        parsers: parsers.split_whitespace().map(str::to_owned).collect(),
         lease: Arc::new(()),
     })
 }

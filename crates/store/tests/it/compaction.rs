@@ -21,7 +21,7 @@ fn with_clock(dir: &Path, options: StoreOptions) -> (Store, Arc<ManualClock>) {
 fn fill(store: &Store, commits: i64, rows: i64) {
     for n in 0..commits {
         let batch = batch(&format!("c{n}"), rows);
-        store.append_hot(batch);
+        store.append_hot(batch, PARSER);
         store
             .commit(unit(&format!("c{n}"), rows as u64))
             .expect("commits");
@@ -90,8 +90,8 @@ fn retention_takes_whole_segments_and_remembers_how_many_rows() {
     };
     let (store, clock) = with_clock(dir.path(), options);
     let old = [(NOW.0 - 8 * DAY_US, "/old".to_owned())];
-    store.append_hot(batch_of("default", Dataset::Web, &old));
-    store.append_hot(batch("new", 5));
+    store.append_hot(batch_of("default", Dataset::Web, &old), PARSER);
+    store.append_hot(batch("new", 5), PARSER);
     store.commit(unit("one", 6)).expect("commits");
     assert_eq!(store.compact().expect("compacts").segments_expired, 1);
     assert_eq!(all_uris(&store).len(), 5);

@@ -19,7 +19,7 @@ fn spread(prefix: &str) -> haetae_event::EventBatch {
 
 fn first_commit(dir: &Path, disk: &FaultDisk, options: StoreOptions) -> Store {
     let store = open_with(dir, options, Arc::new(disk.clone()));
-    store.append_hot(spread("a"));
+    store.append_hot(spread("a"), PARSER);
     store.commit(unit("one", 30)).expect("commits");
     store
 }
@@ -51,7 +51,7 @@ fn a_power_cut_at_any_disk_operation_leaves_before_or_after() {
         let dir = tempfile::tempdir().expect("folder");
         let disk = FaultDisk::new(fuel);
         let store = first_commit(dir.path(), &disk, StoreOptions::default());
-        store.append_hot(spread("b"));
+        store.append_hot(spread("b"), PARSER);
         disk.fail_after(fuel);
         let committed = store.commit(unit("two", 30)).is_ok();
         drop(store);
@@ -88,7 +88,7 @@ fn a_crash_at_each_step_leaves_before_or_after() {
                 ..StoreOptions::default()
             };
             let store = open_with(dir.path(), options, Arc::new(disk.clone()));
-            store.append_hot(spread("b"));
+            store.append_hot(spread("b"), PARSER);
             let _ = store.commit(unit("two", 30));
             drop(store);
             disk.crash();
@@ -118,12 +118,12 @@ fn a_failed_commit_can_be_tried_again() {
     let dir = tempfile::tempdir().expect("folder");
     let disk = FaultDisk::new(9);
     let store = first_commit(dir.path(), &disk, StoreOptions::default());
-    store.append_hot(spread("b"));
+    store.append_hot(spread("b"), PARSER);
     disk.fail_after(7);
     assert!(store.commit(unit("two", 30)).is_err());
     assert_eq!((store.hot_rows(), all_uris(&store).len()), (30, 60));
     disk.crash();
-    store.append_hot(spread("c"));
+    store.append_hot(spread("c"), PARSER);
     store.commit(unit("two", 60)).expect("commits");
     assert_eq!(all_uris(&store).len(), 90);
     assert!(store.verify().expect("verifies").is_sound());
@@ -144,7 +144,7 @@ fn a_rename_that_fails_keeps_the_rows_readable_and_is_made_up_for() {
         ..StoreOptions::default()
     };
     let store = open_with(dir.path(), options, Arc::new(disk.clone()));
-    store.append_hot(spread("a"));
+    store.append_hot(spread("a"), PARSER);
     let report = store.commit(unit("one", 30)).expect("the commit holds");
     assert_eq!(report.renames_pending, 4, "one for each hour");
     assert_eq!(all_uris(&store).len(), 30);
@@ -229,7 +229,7 @@ fn files_of_a_dead_commit_are_deleted_at_the_next_open() {
     };
     let shared: SharedDisk = Arc::new(disk.clone());
     let store = open_with(dir.path(), options, shared.clone());
-    store.append_hot(spread("a"));
+    store.append_hot(spread("a"), PARSER);
     assert!(store.commit(unit("one", 30)).is_err());
     let left = |disk: &FaultDisk| {
         let created = disk.operations().into_iter().filter_map(|o| match o {

@@ -14,6 +14,9 @@ use std::sync::Arc;
 
 pub const NOW: Micros = Micros(20_000 * DAY_US);
 
+/// Id of the parser whose rows the tests store.
+pub const PARSER: &str = "combined@v1";
+
 pub fn tenant(name: &str) -> TenantId {
     TenantId::new(name).expect("a good name")
 }

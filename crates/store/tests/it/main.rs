@@ -4,4 +4,5 @@ mod catalog;
 mod compaction;
 mod crash;
 mod fixture;
+mod parsers;
 mod rows;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 fn rows_are_the_same_hot_committed_and_reopened() {
     let dir = tempfile::tempdir().expect("folder");
     let store = open(dir.path());
-    store.append_hot(batch("a", 5000));
+    store.append_hot(batch("a", 5000), PARSER);
     assert_eq!(
         (
             store.hot_rows(),
@@ -30,8 +30,8 @@ fn rows_are_the_same_hot_committed_and_reopened() {
     );
     assert_eq!((store.hot_rows(), store.hot_bytes()), (0, 0));
     assert_eq!(all_uris(&store), before);
-    store.append_hot(batch("b", 1));
-    store.append_hot(batch("c", 1));
+    store.append_hot(batch("b", 1), PARSER);
+    store.append_hot(batch("c", 1), PARSER);
     assert_eq!(all_uris(&store).len(), 5002);
     store.commit(unit("two", 2)).expect("commits");
     assert!(store.verify().expect("verifies").is_sound());
@@ -53,7 +53,7 @@ fn the_layout_is_hive_and_names_are_final() {
     let dir = tempfile::tempdir().expect("folder");
     let store = open(dir.path());
     let rows = [(NOW.0 - HOUR_US, "/x".to_owned())];
-    store.append_hot(batch_of("team-1", Dataset::VpcFlow, &rows));
+    store.append_hot(batch_of("team-1", Dataset::VpcFlow, &rows), PARSER);
     store.commit(unit("one", 0)).expect("commits");
     let (dt, hh) = Micros(NOW.0 - HOUR_US).partition();
     let folder = format!("tables/ds=vpcflow/tenant=team-1/dt={dt}/hh={hh}");
@@ -72,9 +72,9 @@ fn scans_prune_by_time_tenant_and_arrival() {
         ..StoreOptions::default()
     };
     let store = open_with(dir.path(), options, Arc::new(RealDisk));
-    store.append_hot(batch("a", 1000));
+    store.append_hot(batch("a", 1000), PARSER);
     let old = [(NOW.0 - 3 * DAY_US, "/old".to_owned())];
-    store.append_hot(batch_of("other", Dataset::Web, &old));
+    store.append_hot(batch_of("other", Dataset::Web, &old), PARSER);
     store.commit(unit("one", 1000)).expect("commits");
     let mut request = ScanRequest::all(Dataset::Web, Columns::only(["uri"]));
     request.start_us = NOW.0 - 49 * SECOND_US;
@@ -104,7 +104,7 @@ fn scans_prune_by_time_tenant_and_arrival() {
 fn a_scan_can_be_broken_off() {
     let dir = tempfile::tempdir().expect("folder");
     let store = open(dir.path());
-    store.append_hot(batch("a", 20_000));
+    store.append_hot(batch("a", 20_000), PARSER);
     store.commit(unit("one", 20_000)).expect("commits");
     let report = store.scan(&ScanRequest::of(Dataset::Web), &mut |_| ControlFlow::Break(()));
     let report = report.expect("scans");
@@ -116,7 +116,7 @@ fn unbelievable_rows_carry_a_warning() {
     let dir = tempfile::tempdir().expect("folder");
     let store = open(dir.path());
     let rows = [(0, "/1970".to_owned()), (NOW.0, "/now".to_owned())];
-    store.append_hot(batch_of("default", Dataset::Web, &rows));
+    store.append_hot(batch_of("default", Dataset::Web, &rows), PARSER);
     let report = store.commit(unit("one", 2)).expect("commits");
     assert_eq!((report.segments, report.out_of_range), (1, 1));
     let request = ScanRequest::all(Dataset::Web, Columns::only(["warnings"]));
@@ -141,7 +141,7 @@ fn a_batch_that_does_not_fit_is_named_and_nothing_is_committed() {
     let store = open(dir.path());
     let mut odd = batch("a", 1);
     odd.dataset = Dataset::App;
-    store.append_hot(odd.clone());
+    store.append_hot(odd.clone(), PARSER);
     store
         .commit(unit("one", 1))
         .expect("core columns fit every dataset");
@@ -153,7 +153,7 @@ fn a_batch_that_does_not_fit_is_named_and_nothing_is_committed() {
     let schema = Arc::new(arrow::datatypes::Schema::new(fields));
     let columns = odd.records.columns().to_vec();
     odd.records = arrow::array::RecordBatch::try_new(schema, columns).expect("fits");
-    store.append_hot(odd);
+    store.append_hot(odd, PARSER);
     let refused = store.commit(unit("two", 1));
     assert!(matches!(refused, Err(StoreError::Schema { .. })), "{refused:?}");
     assert_eq!(position(&store).as_deref(), Some("one"));
@@ -168,7 +168,7 @@ fn a_read_only_store_sees_commits_of_the_living_writer() {
     let writer = open(dir.path());
     let reader = Store::open_read_only(dir.path(), StoreOptions::default(), clock).expect("opens");
     assert!(matches!(reader.commit(unit("x", 0)), Err(StoreError::ReadOnly)));
-    writer.append_hot(batch("a", 10));
+    writer.append_hot(batch("a", 10), PARSER);
     assert!(all_uris(&reader).is_empty());
     writer.commit(unit("one", 10)).expect("commits");
     assert_eq!(all_uris(&reader), all_uris(&writer));
@@ -190,7 +190,7 @@ fn readers_see_every_row_once_while_commits_and_compactions_go_on() {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for n in 0..rounds {
-                store.append_hot(batch(&format!("r{n}"), 50));
+                store.append_hot(batch(&format!("r{n}"), 50), PARSER);
                 store.commit(unit(&format!("r{n}"), 50)).expect("commits");
                 if n % 5 == 4 {
                     store.compact().expect("compacts");
@@ -211,7 +211,7 @@ fn verify_finds_what_is_wrong() {
     let dir = tempfile::tempdir().expect("folder");
     let store = open(dir.path());
     for n in 0..3 {
-        store.append_hot(batch(&format!("{n}"), 10));
+        store.append_hot(batch(&format!("{n}"), 10), PARSER);
         store.commit(unit(&format!("{n}"), 10)).expect("commits");
     }
     let files: Vec<_> = store.segments(Dataset::Web).expect("list");
@@ -255,7 +255,7 @@ proptest! {
                 let uri = format!("/{serial:06}");
                 expected.push(uri.clone());
                 let row = [(NOW.0 + hours * 24 * HOUR_US + serial, uri)];
-                store.append_hot(batch_of(&format!("t{tenant_number}"), Dataset::Web, &row));
+                store.append_hot(batch_of(&format!("t{tenant_number}"), Dataset::Web, &row), PARSER);
             }
             if n % 2 == 0 {
                 store.commit(unit(&format!("{n}"), 0)).expect("commits");
