@@ -4,6 +4,7 @@ use crate::commit::{Pending, without_committed};
 use crate::detection::{Detection, Reconciled};
 use crate::kpi;
 use crate::normalise::{Arrived, EqualRecords, Normaliser};
+use crate::privacy::{Policies, Privacy};
 use crate::tell::tell;
 use haetae_detect::{Closing, Engine};
 use haetae_event::commit::{CommitUnit, IncidentRow};
@@ -34,6 +35,7 @@ pub struct DriverParts {
     pub inbox: Inbox,
     pub clock: Arc<dyn Clock>,
     pub key: InstallationKey,
+    pub policies: Policies,
     pub observer: Box<dyn Observer>,
 }
 
@@ -88,6 +90,7 @@ pub struct Driver {
     store: Arc<Store>,
     detection: Detection,
     normaliser: Normaliser,
+    privacy: Privacy,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
     observer: Box<dyn Observer>,
@@ -114,6 +117,7 @@ impl Driver {
         Driver {
             store: parts.store,
             detection: Detection::new(parts.engine),
+            privacy: Privacy::new(parts.policies, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
             inbox: parts.inbox,
             clock: parts.clock,
@@ -224,7 +228,8 @@ impl Driver {
         Ok(())
     }
 
-    /// One parsed batch through the stages.
+    /// One parsed batch through the stages. Detection sees the clear row; the store gets what the
+    /// tenant's policy leaves of it.
     fn walk(
         &mut self,
         delivery: &Delivery,
@@ -235,7 +240,8 @@ impl Driver {
     ) {
         let now = self.clock.now();
         self.pending.count(delivery, dataset, parsed.counts);
-        self.pending.reject(delivery, parser, now, parsed.rejects);
+        let refused = self.privacy.refused(&delivery.tenant, parsed.rejects);
+        self.pending.reject(delivery, parser, now, refused);
         let Some(records) = parsed.records else { return };
         let started = Instant::now();
         let arrived = Arrived {
@@ -244,11 +250,12 @@ impl Driver {
             ingested_at: now,
             ordinals: &parsed.ordinals,
         };
-        let mut batch = self.normaliser.normalise(&records, &arrived, equal);
-        self.detection.observe(&batch);
-        batch.compact();
+        let batch = self.normaliser.normalise(&records, &arrived, equal);
         self.observer.normalised(batch.rows(), started.elapsed());
-        self.store.append_hot(batch, parser);
+        self.detection.observe(&batch);
+        let mut stored = self.privacy.stored(batch);
+        stored.compact();
+        self.store.append_hot(stored, parser);
     }
 
     /// What the door refused or knew already is counted with the end of its delivery, once.
@@ -256,6 +263,7 @@ impl Driver {
         let dataset = delivery.dataset.unwrap_or(Dataset::App);
         self.pending.count(delivery, dataset, delivery.door_counts());
         let refused = std::mem::take(&mut delivery.refused);
+        let refused = self.privacy.refused(&delivery.tenant, refused);
         self.pending.reject(delivery, "door", self.clock.now(), refused);
     }
 

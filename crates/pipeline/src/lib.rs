@@ -5,13 +5,15 @@
 //!
 //! What is not here: any concrete source, format or notifier; async code; the command line.
 //!
-//! `Delivery → parse → normalise → detect → hot rows → commit → CommitReport`
+//! `Delivery → parse → normalise → enrich → detect → PII policy → hot rows → commit → CommitReport`
 
 mod commit;
 mod detection;
 mod driver;
 mod kpi;
 mod normalise;
+mod privacy;
+mod signature;
 mod tell;
 mod warm;
 
@@ -19,3 +21,4 @@ pub use detection::{Changed, Detection, Reconciled};
 pub use driver::{Driver, DriverError, DriverOptions, DriverParts, Observer, RunEnd};
 pub use kpi::kpi_between;
 pub use normalise::{Arrived, EqualRecords, Normaliser};
+pub use privacy::{Policies, Privacy};

@@ -1,5 +1,7 @@
-//! Core columns that no parser can know: arrival time, client key, record hash, address bucket.
+//! Core columns that no parser can know: arrival time, client key, record hash, address bucket,
+//! and the shape of the parameters.
 
+use crate::signature;
 use ahash::RandomState;
 use arrow::array::{
     Array, ArrayRef, FixedSizeBinaryBuilder, Int64Array, RecordBatch, StringViewArray, StringViewBuilder,
@@ -88,7 +90,7 @@ impl Normaliser {
         let (src_key, ip_bucket) = self.address_columns(text("src_ip"), rows);
         let hashes = self.record_hashes(text("raw"), text("request_id"), arrived, equal, rows);
 
-        let derived: [(&str, DataType, ArrayRef); 5] = [
+        let mut derived: Vec<(&str, DataType, ArrayRef)> = vec![
             (
                 "ingested_at",
                 DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
@@ -96,9 +98,16 @@ impl Normaliser {
             ),
             ("src_key", DataType::FixedSizeBinary(16), src_key),
             ("raw_hash", DataType::FixedSizeBinary(32), hashes),
-            ("ip_bucket", DataType::Utf8View, ip_bucket),
             ("ts_epoch", DataType::Int64, Arc::new(epoch)),
         ];
+        // What a parser derived itself stands.
+        let (param_sig, entropy) = signature::columns(records);
+        let offered = [
+            ("ip_bucket", DataType::Utf8View, ip_bucket),
+            ("param_sig", DataType::Utf8View, param_sig),
+            ("payload_entropy", DataType::Float64, entropy),
+        ];
+        derived.extend(offered.into_iter().filter(|(name, ..)| records.column_by_name(name).is_none()));
         let schema = records.schema();
         let kept: Vec<usize> = (0..records.num_columns())
             .filter(|&i| derived.iter().all(|(name, _, _)| schema.field(i).name() != name))

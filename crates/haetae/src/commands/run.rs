@@ -290,6 +290,7 @@ fn driver(
         engine,
         inbox,
         clock: house.clock.clone(),
+        policies: config.pii.policies(),
         key: InstallationKey::new(haetae_store::secrets::installation_key(house.store.dir())?),
         observer: Box::new(observer),
     };

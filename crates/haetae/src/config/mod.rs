@@ -10,9 +10,12 @@ pub use load::find_and_load;
 pub use schema::json_schema;
 pub use units::{ByteSize, HumanDuration, parse_duration};
 
+use haetae_enrich::pii::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy};
 use haetae_event::{Level, TenantId};
+use haetae_pipeline::Policies;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +61,8 @@ pub struct Config {
     pub retention_days: Option<u32>,
     pub sources: Vec<Spanned<SourceConfig>>,
     pub notify: NotifyConfig,
+    /// What of personal data is stored, and what tenants have of their own.
+    pub pii: PiiConfig,
 }
 
 impl Default for Config {
@@ -77,6 +82,7 @@ impl Default for Config {
             retention_days: None,
             sources: Vec::new(),
             notify: NotifyConfig::default(),
+            pii: PiiConfig::default(),
         }
     }
 }
@@ -136,6 +142,32 @@ pub struct SourceConfig {
     pub archive_prefix: Option<String>,
     // type: file
     pub paths: Option<Vec<String>>,
+}
+
+/// `pii`: the policy of every tenant, and of those that have their own.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PiiConfig {
+    pub src_ip: AddressPolicy,
+    pub text: TextPolicy,
+    pub account: TextPolicy,
+    pub raw: RawPolicy,
+    /// Whole policies: what a tenant's leaves out is kept as it is.
+    pub tenants: BTreeMap<TenantId, PiiPolicy>,
+}
+
+impl PiiConfig {
+    pub fn policies(&self) -> Policies {
+        Policies {
+            default: PiiPolicy {
+                src_ip: self.src_ip,
+                text: self.text,
+                account: self.account,
+                raw: self.raw,
+            },
+            tenants: self.tenants.clone(),
+        }
+    }
 }
 
 /// How often the KPI summary is sent.

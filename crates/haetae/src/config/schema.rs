@@ -39,9 +39,27 @@ pub fn json_schema() -> Value {
                         }
                     }
                 }
+            },
+            "pii": {
+                "type": "object", "additionalProperties": false,
+                "description": "what of personal data is stored; detection sees the clear row",
+                "properties": {
+                    "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
+                    "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"},
+                    "tenants": {"type": "object", "additionalProperties": {
+                        "type": "object", "additionalProperties": false,
+                        "properties": {
+                            "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
+                            "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"}
+                        }
+                    }}
+                }
             }
         },
         "$defs": {
+            "address_policy": {"enum": ["keep", "truncate", "hash"], "default": "keep"},
+            "text_policy": {"enum": ["keep", "mask", "hash"], "default": "keep"},
+            "raw_policy": {"enum": ["follow", "keep", "redacted", "drop"], "default": "follow"},
             "duration": duration,
             "source": {
                 "type": "object", "additionalProperties": false, "required": ["type"],

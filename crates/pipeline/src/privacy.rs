@@ -1,0 +1,113 @@
+//! The store branch: each tenant's PII policy on rows and refused records.
+
+use haetae_enrich::pii::{Masker, PiiPolicy, RawPolicy, apply};
+use haetae_event::identity::{InstallationKey, TenantKey};
+use haetae_event::{EventBatch, Reject, TenantId};
+use std::collections::{BTreeMap, HashMap};
+
+/// Policies by tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Policies {
+    /// For tenants without one of their own.
+    pub default: PiiPolicy,
+    pub tenants: BTreeMap<TenantId, PiiPolicy>,
+}
+
+impl Policies {
+    pub fn of(&self, tenant: &TenantId) -> &PiiPolicy {
+        self.tenants.get(tenant).unwrap_or(&self.default)
+    }
+}
+
+/// Applies policies; keeps the keys it derives. Tenants come from keys the operator made, so
+/// their number is the operator's.
+pub struct Privacy {
+    policies: Policies,
+    key: InstallationKey,
+    keys: HashMap<TenantId, TenantKey>,
+}
+
+impl Privacy {
+    pub fn new(policies: Policies, key: InstallationKey) -> Self {
+        Privacy {
+            policies,
+            key,
+            keys: HashMap::new(),
+        }
+    }
+
+    /// The rows as they may be stored: same number, same order.
+    pub fn stored(&mut self, batch: EventBatch) -> EventBatch {
+        let policy = self.policies.of(&batch.tenant);
+        if policy.keeps_everything() {
+            return batch;
+        }
+        let key = tenant_key(&mut self.keys, &self.key, &batch.tenant);
+        apply(policy, key, &batch)
+    }
+
+    /// Refused records as they may be kept: redacted as `raw` is. What is not UTF-8 is redacted in
+    /// its lossy form, since nothing can be found in bytes of unknown meaning.
+    pub fn refused(&mut self, tenant: &TenantId, rejects: Vec<Reject>) -> Vec<Reject> {
+        let policy = self.policies.of(tenant);
+        if policy.keeps_everything() || policy.raw == RawPolicy::Keep {
+            return rejects;
+        }
+        let key = tenant_key(&mut self.keys, &self.key, tenant);
+        let masker = Masker::new(policy, key);
+        let redacted = |reject: Reject| Reject {
+            detail: masker.text(&reject.detail).into_owned(),
+            bytes: match policy.raw {
+                RawPolicy::Drop => Vec::new(),
+                _ => masker.text(&String::from_utf8_lossy(&reject.bytes)).into_owned().into_bytes(),
+            },
+            ..reject
+        };
+        rejects.into_iter().map(redacted).collect()
+    }
+}
+
+fn tenant_key<'k>(
+    keys: &'k mut HashMap<TenantId, TenantKey>,
+    installation: &InstallationKey,
+    tenant: &TenantId,
+) -> &'k TenantKey {
+    keys.entry(tenant.clone()).or_insert_with(|| installation.tenant_key(tenant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haetae_event::Reason;
+
+    fn reject() -> Reject {
+        Reject {
+            ordinal: 3,
+            reason: Reason::BadField,
+            detail: "no time: \"kim@example.com\"".into(),
+            bytes: b"x kim@example.com\xff".to_vec(),
+        }
+    }
+
+    #[test]
+    fn refused_records_follow_the_tenants_policy() {
+        let quiet = TenantId::new("quiet").expect("valid");
+        let policies = Policies {
+            default: PiiPolicy::default(),
+            tenants: BTreeMap::from([(
+                quiet.clone(),
+                PiiPolicy {
+                    text: haetae_enrich::pii::TextPolicy::Mask,
+                    ..PiiPolicy::default()
+                },
+            )]),
+        };
+        let mut privacy = Privacy::new(policies, InstallationKey::new([1; 32]));
+        let kept = privacy.refused(&TenantId::default(), vec![reject()]);
+        assert_eq!(kept, [reject()]);
+        let masked = privacy.refused(&quiet, vec![reject()]);
+        assert_eq!(masked[0].bytes, "x [email]\u{fffd}".as_bytes());
+        assert!(!masked[0].detail.contains("kim@"));
+        assert_eq!(masked[0].reason, Reason::BadField);
+    }
+}
