@@ -5,17 +5,25 @@
 //! engine of the same rules. Either way the outcome is reconciled with what is stored, so that
 //! the stored findings are a function of the stored events.
 
+use crate::identities::Identities;
+use crate::privacy::Policies;
 use crate::warm::warm_from;
 use haetae_detect::{Closing, Engine, Evaluation};
+use haetae_enrich::pii::AddressPolicy;
 use haetae_event::commit::FindingChange;
+use haetae_event::identity::InstallationKey;
 use haetae_event::time::HOUR_US;
-use haetae_event::{Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
-use haetae_store::{ScanRequest, Store, StoreError};
+use haetae_event::{Columns, Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
+use haetae_store::{FindingFilter, ScanRequest, Store, StoreError};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 /// Widest stretch one recomputation, or the start, reads back.
 const READ_SPAN_MAX_US: i64 = 26 * HOUR_US;
+
+/// Findings whose addresses are known again after a start.
+const KNOWN_FINDINGS_MAX: usize = 10_000;
 
 /// A finding that changed, with what was stored before.
 #[derive(Clone, Debug)]
@@ -38,13 +46,30 @@ pub struct Detection {
     engine: Engine,
     /// Event-time ranges that must be recomputed, by tenant; disjoint and sorted.
     late: BTreeMap<TenantId, Vec<(i64, i64)>>,
+    clients: Clients,
+}
+
+/// Clear addresses of tenants that store none.
+struct Clients {
+    identities: RefCell<Identities>,
+    policies: Policies,
+}
+
+impl Clients {
+    fn are_hidden(&self, tenant: &TenantId) -> bool {
+        self.policies.of(tenant).src_ip != AddressPolicy::Keep
+    }
 }
 
 impl Detection {
-    pub fn new(engine: Engine) -> Self {
+    pub fn new(engine: Engine, policies: Policies, key: InstallationKey) -> Self {
         Detection {
             engine,
             late: BTreeMap::new(),
+            clients: Clients {
+                identities: RefCell::new(Identities::new(key)),
+                policies,
+            },
         }
     }
 
@@ -54,6 +79,9 @@ impl Detection {
 
     /// Folds one batch in; rows the engine is too young for are noted for recomputation.
     pub fn observe(&mut self, batch: &EventBatch) {
+        if self.clients.are_hidden(&batch.tenant) {
+            self.clients.identities.get_mut().remember(batch);
+        }
         let observed = self.engine.observe(batch);
         for (_, tenant, low, high) in observed.too_old {
             add_range(self.late.entry(tenant).or_default(), low, high);
@@ -69,7 +97,15 @@ impl Detection {
         let Some(from) = warm_from(store, self.engine.lookback_us())? else {
             return Ok(0);
         };
-        let rows = feed(&mut self.engine, store, None, from, Micros::MAX)?;
+        let told = FindingFilter {
+            limit: KNOWN_FINDINGS_MAX,
+            ..FindingFilter::default()
+        };
+        for stored in store.findings(&told)? {
+            let entity = &stored.finding.entity.value;
+            self.clients.identities.get_mut().remember_address(entity);
+        }
+        let rows = feed(&mut self.engine, &self.clients, store, None, from, Micros::MAX)?;
         self.engine.starts_at(from.0);
         Ok(rows)
     }
@@ -133,7 +169,14 @@ impl Detection {
             read.start = read.start.max(widest.start);
             read.end = read.end.min(widest.end);
             let mut engine = self.engine.fresh();
-            feed(&mut engine, store, Some(tenant), read.start, read.end)?;
+            feed(
+                &mut engine,
+                &self.clients,
+                store,
+                Some(tenant),
+                read.start,
+                read.end,
+            )?;
             let mut evaluation = engine.evaluate(&Closing::everything());
             evaluation
                 .episodes
@@ -193,6 +236,7 @@ fn same_story(episode: &Episode, finding: &Finding) -> bool {
 /// Reads stored rows of every dataset (hot ones too) into the engine.
 fn feed(
     engine: &mut Engine,
+    clients: &Clients,
     store: &Store,
     tenant: Option<&TenantId>,
     start: Micros,
@@ -205,12 +249,16 @@ fn feed(
             tenant: tenant.cloned(),
             start_us: start.0,
             end_us: end.0,
-            columns: engine.columns(),
+            columns: engine.columns().union(Columns::only(["src_key"])),
             ..ScanRequest::of(dataset)
         };
         store.scan(&request, &mut |batch| {
             rows += batch.rows() as u64;
-            engine.observe(&batch);
+            if clients.are_hidden(&batch.tenant) {
+                engine.observe(&clients.identities.borrow_mut().restore(&batch));
+            } else {
+                engine.observe(&batch);
+            }
             ControlFlow::Continue(())
         })?;
     }

@@ -116,7 +116,7 @@ impl Driver {
     ) -> Self {
         Driver {
             store: parts.store,
-            detection: Detection::new(parts.engine),
+            detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
             inbox: parts.inbox,

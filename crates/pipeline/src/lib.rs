@@ -10,6 +10,7 @@
 mod commit;
 mod detection;
 mod driver;
+mod identities;
 mod kpi;
 mod normalise;
 mod privacy;

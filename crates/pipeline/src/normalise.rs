@@ -107,7 +107,11 @@ impl Normaliser {
             ("param_sig", DataType::Utf8View, param_sig),
             ("payload_entropy", DataType::Float64, entropy),
         ];
-        derived.extend(offered.into_iter().filter(|(name, ..)| records.column_by_name(name).is_none()));
+        derived.extend(
+            offered
+                .into_iter()
+                .filter(|(name, ..)| records.column_by_name(name).is_none()),
+        );
         let schema = records.schema();
         let kept: Vec<usize> = (0..records.num_columns())
             .filter(|&i| derived.iter().all(|(name, _, _)| schema.field(i).name() != name))

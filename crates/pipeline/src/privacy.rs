@@ -59,7 +59,10 @@ impl Privacy {
             detail: masker.text(&reject.detail).into_owned(),
             bytes: match policy.raw {
                 RawPolicy::Drop => Vec::new(),
-                _ => masker.text(&String::from_utf8_lossy(&reject.bytes)).into_owned().into_bytes(),
+                _ => masker
+                    .text(&String::from_utf8_lossy(&reject.bytes))
+                    .into_owned()
+                    .into_bytes(),
             },
             ..reject
         };
@@ -72,7 +75,8 @@ fn tenant_key<'k>(
     installation: &InstallationKey,
     tenant: &TenantId,
 ) -> &'k TenantKey {
-    keys.entry(tenant.clone()).or_insert_with(|| installation.tenant_key(tenant))
+    keys.entry(tenant.clone())
+        .or_insert_with(|| installation.tenant_key(tenant))
 }
 
 #[cfg(test)]

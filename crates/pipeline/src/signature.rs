@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn one_value_a_row() {
-        let uris = StringViewArray::from_iter([Some("/a?x=1"), None, Some("/b"), Some("/a?x=1"), Some("/a?")]);
+        let uris =
+            StringViewArray::from_iter([Some("/a?x=1"), None, Some("/b"), Some("/a?x=1"), Some("/a?")]);
         let records = RecordBatch::try_from_iter([("uri", Arc::new(uris) as ArrayRef)]).expect("one column");
         let (signatures, entropies) = columns(&records);
         let signatures: Vec<_> = signatures.as_string_view().iter().collect();
