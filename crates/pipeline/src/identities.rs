@@ -119,11 +119,11 @@ impl Identities {
             Ok(address) if self.key.src_key(address) == key => stored.into(),
             Ok(IpAddr::V4(network)) => match self.in_network(network, key) {
                 Some(address) => address.to_string().into(),
-                None => unknown(stored, key),
+                None => return unknown(stored, key),
             },
-            Ok(IpAddr::V6(_)) => unknown(stored, key),
+            Ok(IpAddr::V6(_)) => return unknown(stored, key),
             // A keyed hash names one client already.
-            Err(_) => stored.into(),
+            Err(_) => return stored.into(),
         };
         self.put(key, &found);
         found
