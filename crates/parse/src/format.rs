@@ -3,7 +3,7 @@
 use crate::block::Framing;
 use crate::options::ParseOptions;
 use crate::parser::Parser;
-use crate::{cloudfront, combined, json, vpcflow, waf};
+use crate::{alb, cloudfront, combined, elb, json, nlb, s3access, vpcflow, waf};
 use std::fmt;
 use std::str::FromStr;
 
@@ -49,6 +49,10 @@ static FORMATS: &[&FormatSpec] = &[
     &cloudfront::SPEC,
     &vpcflow::SPEC,
     &waf::SPEC,
+    &alb::SPEC,
+    &nlb::SPEC,
+    &elb::SPEC,
+    &s3access::SPEC,
     &combined::SPEC,
     &json::SPEC,
 ];

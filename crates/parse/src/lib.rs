@@ -7,10 +7,13 @@
 //!
 //! `Read → BlockReader → RawBlock → Parser → ParsedBatch`, all of it inside [`InputReader`].
 
+mod alb;
+mod balanced;
 pub mod block;
 mod client;
 mod cloudfront;
 mod combined;
+mod elb;
 pub mod format;
 mod inflate;
 pub mod input;
@@ -18,10 +21,13 @@ mod json;
 mod json_records;
 mod json_scan;
 mod lines;
+mod nlb;
 pub mod options;
 pub mod parser;
 mod percent;
 mod plan;
+mod quoted;
+mod s3access;
 mod scalar;
 mod separators;
 mod sheet;
