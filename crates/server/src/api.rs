@@ -3,7 +3,7 @@
 use crate::error::ApiError;
 use crate::guard;
 use crate::state::AppState;
-use crate::{ingest, list, query};
+use crate::{ingest, list, parsers, query};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -21,6 +21,8 @@ pub(crate) fn router(state: &Arc<AppState>) -> Router {
         .route("/v1/dlq", get(list::dlq))
         .route("/v1/dlq/{id}", get(list::dlq_entry))
         .route("/v1/counts", get(list::counts))
+        .route("/v1/parsers", get(parsers::list).post(parsers::upload))
+        .route("/v1/parsers/{id}", get(parsers::show).post(parsers::act))
         .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(state.clone(), guard::local_token));
     Router::new()

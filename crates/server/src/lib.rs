@@ -1,7 +1,7 @@
 //! The HTTP door.
 //!
-//! What is here: `POST /v1/ingest` (checked, journalled, then answered), queries and lists for
-//! the local operator, metrics and health; and what keeps the door safe: Host allow-list,
+//! What is here: `POST /v1/ingest` (checked, journalled, then answered), queries, lists and users' parsers
+//! for the local operator, metrics and health; and what keeps the door safe: Host allow-list,
 //! Origin check, tokens, size and time limits.
 //!
 //! What is not here: the journal, the store, the query engine and detection. They enter through
@@ -16,6 +16,7 @@ mod ingest;
 mod list;
 mod metrics;
 mod options;
+mod parsers;
 mod query;
 pub mod seams;
 mod serve;
@@ -27,8 +28,8 @@ pub use ingest::marks::{KEY_WINDOW_US, MARKS_MAX};
 pub use metrics::{Histogram, MetricsSnapshot, Name, render as render_metrics};
 pub use options::{IngestAuth, IngestKey, ServerOptions};
 pub use seams::{
-    DoorError, IngestDoor, ListFilter, Metrics, Push, QueryError, QueryLanguage, QueryRequest, QueryRows,
-    QueryRunner, ReadError, Reader,
+    DoorError, IngestDoor, ListFilter, Metrics, ParserAdmin, ParserError, ParserRequest, ParserUpload, Push,
+    QueryError, QueryLanguage, QueryRequest, QueryRows, QueryRunner, ReadError, Reader,
 };
 pub use serve::{BoundServer, bind};
 pub use state::{AppState, Parts};

@@ -154,3 +154,63 @@ pub trait Reader: Send + Sync {
     /// The terms of the conservation law by source, tenant and dataset.
     fn counts(&self) -> Result<Value, ReadError>;
 }
+
+/// A parser version that is to be added.
+#[derive(Clone, Debug)]
+pub struct ParserUpload {
+    /// YAML.
+    pub definition: String,
+    /// WebAssembly of kind `custom`, else empty.
+    pub module: Vec<u8>,
+    /// The text of its signature file.
+    pub signature: String,
+}
+
+/// What may be asked of users' parsers. An id is `name` or `name@vN`; a name alone means its
+/// newest version.
+#[derive(Clone, Debug)]
+pub enum ParserRequest {
+    List,
+    Show {
+        id: String,
+    },
+    Upload(ParserUpload),
+    Promote {
+        id: String,
+    },
+    RollBack {
+        name: String,
+    },
+    /// Run a version beside the stable one on live data.
+    Shadow {
+        id: String,
+    },
+    Unshadow {
+        id: String,
+    },
+}
+
+/// Why a request about parsers was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ParserError {
+    #[error("there is no parser {0}")]
+    NotFound(String),
+    /// Wrong, unsigned or not allowed; shown to the client.
+    #[error("{message}")]
+    Refused { code: &'static str, message: String },
+    /// The version exists with other content; shown to the client.
+    #[error("{0}")]
+    Conflict(String),
+    /// Ours. Logged, not shown.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Keeps users' parsers. Calls block; the server makes them off its async threads.
+pub trait ParserAdmin: Send + Sync {
+    /// The answer as the JSON that the command line prints too.
+    ///
+    /// # Errors
+    /// See [`ParserError`].
+    fn handle(&self, request: ParserRequest) -> Result<Value, ParserError>;
+}

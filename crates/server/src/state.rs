@@ -3,7 +3,7 @@
 use crate::guard::Hosts;
 use crate::ingest::marks::Marks;
 use crate::options::ServerOptions;
-use crate::seams::{IngestDoor, Metrics, QueryRunner, Reader};
+use crate::seams::{IngestDoor, Metrics, ParserAdmin, QueryRunner, Reader};
 use haetae_event::Clock;
 use haetae_event::commit::DeliveryMark;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub struct Parts {
     pub query: Arc<dyn QueryRunner>,
     pub metrics: Arc<dyn Metrics>,
     pub reader: Arc<dyn Reader>,
+    pub parsers: Arc<dyn ParserAdmin>,
     pub clock: Arc<dyn Clock>,
     /// Marks of deliveries accepted before this start: those in the catalog and those in
     /// journal entries that are not committed yet. Old ones are dropped here.
@@ -42,6 +43,7 @@ pub(crate) struct Seams {
     pub(crate) query: Arc<dyn QueryRunner>,
     pub(crate) metrics: Arc<dyn Metrics>,
     pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) parsers: Arc<dyn ParserAdmin>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -59,6 +61,7 @@ impl AppState {
                 query: parts.query,
                 metrics: parts.metrics,
                 reader: parts.reader,
+                parsers: parts.parsers,
                 clock: parts.clock,
             },
             options,

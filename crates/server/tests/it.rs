@@ -635,3 +635,50 @@ async fn stopping_finishes_what_is_under_way() {
     assert_eq!(door.pushes.lock().unwrap().len(), 1);
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn parsers_are_listed_uploaded_and_switched() {
+    let rig = Rig::open().await;
+    let url = rig.url("/v1/parsers");
+    let listed = rig.http.get(&url).bearer_auth(rig::LOCAL).send().await.unwrap();
+    assert_eq!(listed.json::<String>().await.unwrap(), "List");
+    assert_eq!(
+        rig.http.get(&url).send().await.unwrap().status(),
+        401,
+        "needs the local token"
+    );
+
+    let upload = |definition: &str, module: &str| {
+        let body = serde_json::json!({"definition": definition, "module": module, "signature": "s"});
+        rig.http.post(&url).bearer_auth(rig::LOCAL).json(&body).send()
+    };
+    let reply = upload("id: shop", "AAEC").await.unwrap();
+    let said: serde_json::Value = reply.json().await.unwrap();
+    assert_eq!(said, serde_json::json!({"module": [0, 1, 2], "signature": "s"}));
+    for (definition, module, status, code) in [
+        ("id: shop", "not base64!", 400, "bad_request"),
+        ("wrong", "", 400, "bad_signature"),
+        ("taken", "", 409, "version_exists"),
+        ("broken", "", 500, "internal"),
+    ] {
+        let reply = upload(definition, module).await.unwrap();
+        assert_eq!(reply.status(), status, "{definition}");
+        let said: serde_json::Value = reply.json().await.unwrap();
+        assert_eq!(said["code"], code);
+        assert!(!said.to_string().contains("/secret"));
+    }
+    for (path, status) in [
+        ("shop@v2:promote", 200),
+        ("shop:rollback", 200),
+        ("shop@v3:shadow", 200),
+        ("shop@v3:unshadow", 200),
+        ("ghost:promote", 404),
+        ("shop:explode", 404),
+        ("shop", 404),
+    ] {
+        let post = rig.http.post(format!("{url}/{path}")).bearer_auth(rig::LOCAL);
+        let post = post.header("content-type", "application/json");
+        assert_eq!(post.send().await.unwrap().status(), status, "{path}");
+    }
+    rig.stop().await;
+}

@@ -5,8 +5,9 @@ use haetae_event::clock::ManualClock;
 use haetae_event::commit::DeliveryMark;
 use haetae_event::{Micros, TenantId};
 use haetae_server::{
-    DoorError, IngestAuth, IngestDoor, IngestKey, ListFilter, Metrics, MetricsSnapshot, Parts, Push,
-    QueryError, QueryRequest, QueryRows, QueryRunner, ReadError, Reader, ServerOptions, Token,
+    DoorError, IngestAuth, IngestDoor, IngestKey, ListFilter, Metrics, MetricsSnapshot, ParserAdmin,
+    ParserError, ParserRequest, Parts, Push, QueryError, QueryRequest, QueryRows, QueryRunner, ReadError,
+    Reader, ServerOptions, Token,
 };
 use serde_json::{Value, json};
 use std::io::Write;
@@ -99,6 +100,25 @@ impl Reader for Rest {
     }
 }
 
+/// Says what it was asked; `ghost` is not there, `wrong` is refused, `taken` exists.
+impl ParserAdmin for Rest {
+    fn handle(&self, request: ParserRequest) -> Result<Value, ParserError> {
+        match request {
+            ParserRequest::Upload(upload) => match upload.definition.as_str() {
+                "wrong" => Err(ParserError::Refused {
+                    code: "bad_signature",
+                    message: "not signed by a trusted key".into(),
+                }),
+                "taken" => Err(ParserError::Conflict("shop@v1 exists with other content".into())),
+                "broken" => Err(ParserError::Internal("/secret/path".into())),
+                _ => Ok(json!({"module": upload.module, "signature": upload.signature})),
+            },
+            ParserRequest::Promote { id } if id == "ghost" => Err(ParserError::NotFound(id)),
+            other => Ok(json!(format!("{other:?}"))),
+        }
+    }
+}
+
 pub struct Rig {
     pub door: Arc<FakeDoor>,
     pub clock: Arc<ManualClock>,
@@ -142,7 +162,8 @@ impl Rig {
             door: door.clone(),
             query: rest.clone(),
             metrics: rest.clone(),
-            reader: rest,
+            reader: rest.clone(),
+            parsers: rest,
             clock: clock.clone(),
             marks,
         };
