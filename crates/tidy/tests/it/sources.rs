@@ -68,7 +68,10 @@ fn walk(folder: &Path, each: &mut dyn FnMut(&Path)) {
             .to_string_lossy()
             .into_owned();
         let hidden = name.starts_with('.') && name != ".ci" && name != ".gitignore";
-        if path.is_dir() && !hidden && !["target", "haetae-data", "haetae-demo"].contains(&name.as_str()) {
+        if path.is_dir()
+            && !hidden
+            && !["target", "node_modules", "haetae-data", "haetae-demo"].contains(&name.as_str())
+        {
             walk(&path, each);
         } else if path.is_file() {
             each(&path);
