@@ -3,7 +3,10 @@
 use crate::block::Framing;
 use crate::options::ParseOptions;
 use crate::parser::Parser;
-use crate::{alb, cloudfront, combined, elb, json, nlb, s3access, vpcflow, waf};
+use crate::{
+    alb, cloudfront, cloudfront_json, cloudfront_realtime, combined, elb, iis, json, nlb, s3access, vpcflow,
+    waf,
+};
 use std::fmt;
 use std::str::FromStr;
 
@@ -47,6 +50,9 @@ pub struct Opening<'a> {
 /// The one list of formats. Of equal votes the first wins.
 static FORMATS: &[&FormatSpec] = &[
     &cloudfront::SPEC,
+    &cloudfront_json::SPEC,
+    &cloudfront_realtime::SPEC,
+    &iis::SPEC,
     &vpcflow::SPEC,
     &waf::SPEC,
     &alb::SPEC,
@@ -83,6 +89,17 @@ impl Format {
             .map(|spec| spec.name)
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// The format that a configured field list is one of; VPC Flow Logs when no other is.
+    pub(crate) fn of_fields(options: &ParseOptions) -> Format {
+        let spec = match cloudfront::configured(options) {
+            Some(names) if names.contains(&"timestamp") => &cloudfront_realtime::SPEC,
+            Some(names) if iis::names_its_own(names.join(" ").as_bytes()) == Some(true) => &iis::SPEC,
+            Some(_) => &cloudfront::SPEC,
+            None => &vpcflow::SPEC,
+        };
+        Format(spec)
     }
 
     /// Whether the format's records are JSON objects, which need not end with their line.

@@ -193,7 +193,7 @@ fn chosen(choice: &Choice, head: &[u8], options: &ParseOptions) -> Option<Chosen
     }
     let configured = || {
         let text = options.flow_format.is_some() && !head.contains(&0);
-        text.then(|| "vpcflow".parse().expect("vpcflow is a format"))
+        text.then(|| Format::of_fields(options))
     };
     sniff::sniff(head).or_else(configured).map(Chosen::Format)
 }

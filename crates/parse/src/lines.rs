@@ -148,6 +148,17 @@ impl Row {
         Some(start as usize..end as usize)
     }
 
+    /// Makes field `at` and the `pieces` after it one field.
+    pub fn join(&mut self, index: &mut Index, at: u32, pieces: u32) {
+        let (first, length) = (self.first as usize, at as usize);
+        // The ends of the fields before it move up to the one that stays.
+        index
+            .at
+            .copy_within(first..first + length, first + pieces as usize);
+        self.first += pieces;
+        self.fields -= pieces;
+    }
+
     /// Like [`Row::field`], `None` also for `-` and for nothing.
     #[inline]
     pub fn value(&self, index: &Index, bytes: &[u8], at: u32) -> Option<Range<usize>> {

@@ -15,9 +15,11 @@ pub struct ParseOptions {
     /// What the sender says JSON records are ([`Dataset::Web`] or [`Dataset::App`]); else it is
     /// told from the keys of the first ones.
     pub dataset: Option<Dataset>,
-    /// VPC Flow Logs format for input without a header line: `${version} ${srcaddr} …`, or the
-    /// names separated by spaces.
+    /// Field list for delimited input without a header line (VPC Flow Logs, CloudFront v2 `plain`
+    /// and real-time, W3C): `${version} ${srcaddr} …`, or the names with spaces or commas between.
     pub flow_format: Option<String>,
+    /// What stands between the fields of CloudFront and W3C lines; `None`: told from the rows.
+    pub delimiter: Option<u8>,
     /// Time of arrival, for records that carry no time of their own.
     pub arrival: Micros,
     /// Users' parsers that may be chosen by content, tried in this order.
@@ -32,6 +34,7 @@ impl Default for ParseOptions {
             client_ip: ClientIpPolicy::default(),
             dataset: None,
             flow_format: None,
+            delimiter: None,
             arrival: Micros(0),
             blueprints: Arc::from([]),
             limits: Limits::default(),

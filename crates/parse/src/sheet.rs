@@ -17,7 +17,7 @@ use crate::parser::ParsedBatch;
 use crate::plan::{Kind, Plan, Slot};
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, NullBufferBuilder,
-    RecordBatch, StringViewArray, StringViewBuilder, TimestampMicrosecondArray, make_view,
+    RecordBatch, StringViewArray, StringViewBuilder, TimestampMicrosecondArray, make_view, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, ScalarBuffer};
 use std::ops::Range;
@@ -274,13 +274,24 @@ impl<'a> Sheet<'a> {
         self.warnings.sort();
         let mut ts = Some(self.ts);
         let warnings = &self.warnings;
+        // Columns without any value share one array a type: most fields of a wide table are absent.
+        let mut nulls: Vec<(Kind, ArrayRef)> = Vec::new();
         let arrays: Vec<ArrayRef> = self
             .columns
             .into_iter()
             .zip(self.plan.kinds())
-            .map(|(mut column, kind)| match kind {
+            .zip(self.plan.schema().fields())
+            .map(|((mut column, kind), field)| match kind {
                 Kind::Ts => times(ts.take().unwrap_or_default()),
                 Kind::Warnings => warning_lists(warnings, rows),
+                _ if column.len() == 0 => match nulls.iter().find(|(known, _)| known == kind) {
+                    Some((_, shared)) => shared.clone(),
+                    None => {
+                        let fresh = new_null_array(field.data_type(), rows);
+                        nulls.push((*kind, fresh.clone()));
+                        fresh
+                    }
+                },
                 _ => {
                     column.pad(rows);
                     array(column, &buffers)

@@ -4,8 +4,12 @@ use super::field;
 use crate::dataset::NativeField;
 use crate::dataset::NativeType::{Core, Float64, Int32, Int64, Utf8};
 
-/// CloudFront standard log fields: the first 35 in the order of the guide, then those that only
-/// standard logging v2 can add. Durations are seconds.
+/// CloudFront log fields: the first 35 of standard logs in the order of the guide, then those that
+/// only standard logging v2 can add, then those of real-time logs. Durations are seconds.
+///
+/// A column holds what the log has under its name. Real-time logs swap two of them: there
+/// `cs-host`, kept in `cs_host`, is the viewer's Host header and `x_host_header` the
+/// distribution's domain; `dst_host` is the viewer's in both.
 pub const FIELDS: &[NativeField] = &[
     field("date", "date", Utf8, &[]),
     field("time", "time", Utf8, &[]),
@@ -13,7 +17,7 @@ pub const FIELDS: &[NativeField] = &[
     field("sc-bytes", "sc_bytes", Core("bytes_out"), &[]),
     field("c-ip", "c_ip", Core("peer_ip"), &[]),
     field("cs-method", "cs_method", Core("method"), &[]),
-    field("cs(Host)", "cs_host", Utf8, &[]),
+    field("cs(Host)", "cs_host", Utf8, &["cs-host"]),
     field("cs-uri-stem", "cs_uri_stem", Utf8, &[]),
     field("sc-status", "sc_status", Int32, &[]),
     field("cs(Referer)", "cs_referer", Utf8, &["cs-referer", "referer"]),
@@ -63,4 +67,47 @@ pub const FIELDS: &[NativeField] = &[
         Utf8,
         &[],
     ),
+    field("timestamp", "timestamp", Float64, &[]),
+    field("s-ip", "s_ip", Utf8, &[]),
+    field("c-ip-version", "c_ip_version", Utf8, &[]),
+    field("cs-accept-encoding", "cs_accept_encoding", Utf8, &[]),
+    field("cs-accept", "cs_accept", Utf8, &[]),
+    field("cs-headers", "cs_headers", Utf8, &[]),
+    field("cs-header-names", "cs_header_names", Utf8, &[]),
+    field("cs-headers-count", "cs_headers_count", Int32, &[]),
+    field("primary-distribution-id", "primary_distribution_id", Utf8, &[]),
+    field(
+        "primary-distribution-dns-name",
+        "primary_distribution_dns_name",
+        Utf8,
+        &[],
+    ),
+    field("cmcd-encoded-bitrate", "cmcd_encoded_bitrate", Int64, &[]),
+    field("cmcd-buffer-length", "cmcd_buffer_length", Int64, &[]),
+    field("cmcd-buffer-starvation", "cmcd_buffer_starvation", Utf8, &[]),
+    field("cmcd-content-id", "cmcd_content_id", Utf8, &[]),
+    field("cmcd-object-duration", "cmcd_object_duration", Int64, &[]),
+    field("cmcd-deadline", "cmcd_deadline", Int64, &[]),
+    field("cmcd-measured-throughput", "cmcd_measured_throughput", Int64, &[]),
+    field("cmcd-next-object-request", "cmcd_next_object_request", Utf8, &[]),
+    field("cmcd-next-range-request", "cmcd_next_range_request", Utf8, &[]),
+    field("cmcd-object-type", "cmcd_object_type", Utf8, &[]),
+    field("cmcd-playback-rate", "cmcd_playback_rate", Float64, &[]),
+    field(
+        "cmcd-requested-maximum-throughput",
+        "cmcd_requested_maximum_throughput",
+        Int64,
+        &[],
+    ),
+    field("cmcd-streaming-format", "cmcd_streaming_format", Utf8, &[]),
+    field("cmcd-session-id", "cmcd_session_id", Utf8, &[]),
+    field("cmcd-stream-type", "cmcd_stream_type", Utf8, &[]),
+    field("cmcd-startup", "cmcd_startup", Utf8, &[]),
+    field("cmcd-top-bitrate", "cmcd_top_bitrate", Int64, &[]),
+    field("cmcd-version", "cmcd_version", Utf8, &[]),
+    field("r-host", "r_host", Utf8, &[]),
+    field("sr-reason", "sr_reason", Utf8, &[]),
+    field("x-edge-mqcs", "x_edge_mqcs", Utf8, &[]),
+    field("viewer-request-log-data", "viewer_request_log_data", Utf8, &[]),
+    field("viewer-response-log-data", "viewer_response_log_data", Utf8, &[]),
 ];

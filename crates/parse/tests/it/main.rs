@@ -2,8 +2,10 @@
 
 mod alb;
 mod bad_input;
+mod cloudfront_v2;
 mod elb;
 mod golden;
+mod iis;
 mod nlb;
 mod properties;
 mod s3access;
