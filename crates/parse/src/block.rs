@@ -125,6 +125,37 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
+    /// The rest of the unpacked input at once, for formats that are not read from front to back.
+    ///
+    /// # Errors
+    /// See [`ReadProblem`]; `Refused` also when there are more than `bytes_max` bytes.
+    pub fn take_rest(&mut self, bytes_max: u64) -> Result<Vec<u8>, ReadProblem> {
+        let refused = |reason, detail| {
+            Err(ReadProblem::Refused(Reject {
+                ordinal: 0,
+                reason,
+                detail,
+                bytes: Vec::new(),
+            }))
+        };
+        let mut rest = Vec::new();
+        loop {
+            self.fill_to(self.buffer.len());
+            rest.extend_from_slice(&self.buffer[..self.filled]);
+            self.filled = 0;
+            if rest.len() as u64 > bytes_max {
+                return refused(Reason::DecompressionCap, format!("larger than {bytes_max} bytes"));
+            }
+            if self.ended {
+                return match self.stop.take() {
+                    Some(Stop::Io(e)) => Err(ReadProblem::Io(e)),
+                    Some(Stop::Data(reason, detail)) => refused(reason, detail),
+                    None => Ok(rest),
+                };
+            }
+        }
+    }
+
     fn fill_to(&mut self, bytes: usize) {
         let bytes = bytes.min(self.buffer.len());
         while self.filled < bytes && !self.ended {

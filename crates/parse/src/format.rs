@@ -5,7 +5,7 @@ use crate::options::ParseOptions;
 use crate::parser::Parser;
 use crate::{
     alb, cloudfront, cloudfront_json, cloudfront_realtime, combined, elb, iis, json, nlb, s3access, vpcflow,
-    waf,
+    vpcflow_message, waf,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -54,6 +54,7 @@ static FORMATS: &[&FormatSpec] = &[
     &cloudfront_realtime::SPEC,
     &iis::SPEC,
     &vpcflow::SPEC,
+    &vpcflow_message::SPEC,
     &waf::SPEC,
     &alb::SPEC,
     &nlb::SPEC,

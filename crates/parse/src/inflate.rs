@@ -29,7 +29,7 @@ const INPUT_BYTES: usize = 64 * 1024;
 /// Largest zstd window accepted, as a power of two: 128 MiB, zstd's own default for decoders.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+pub const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// Why no more bytes come.

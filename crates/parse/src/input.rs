@@ -1,6 +1,7 @@
 //! One whole input: unpack, frame, sniff, parse.
 
 use crate::block::{BlockReader, Framing, ReadProblem};
+use crate::columnar::{self, Columnar};
 use crate::format::{Format, Opening};
 use crate::lines::shown;
 use crate::options::ParseOptions;
@@ -21,6 +22,8 @@ pub struct InputReader<R: Read> {
     options: ParseOptions,
     choice: Choice,
     parser: Option<Box<dyn Parser>>,
+    /// Reads in place of blocks and parser when the input is Parquet.
+    columnar: Option<Box<Columnar>>,
     started: bool,
     ended: bool,
     totals: Counts,
@@ -34,6 +37,7 @@ impl<R: Read> InputReader<R> {
             options: options.clone(),
             choice: choice.into(),
             parser: None,
+            columnar: None,
             started: false,
             ended: false,
             totals: Counts::default(),
@@ -50,10 +54,20 @@ impl<R: Read> InputReader<R> {
         }
         if !self.started {
             self.started = true;
+            if self
+                .blocks
+                .peek(columnar::MAGIC.len())
+                .starts_with(columnar::MAGIC)
+            {
+                return self.open_columnar();
+            }
             if let Some(refused) = self.recognise() {
                 self.ended = true;
                 return Ok(Some(self.refuse(refused)));
             }
+        }
+        if self.columnar.is_some() {
+            return Ok(self.next_columnar());
         }
         match self.blocks.next_block(self.totals.lines_in) {
             Ok(Some(block)) => {
@@ -69,6 +83,45 @@ impl<R: Read> InputReader<R> {
             Err(ReadProblem::Io(e)) => {
                 self.ended = true;
                 Err(e)
+            }
+        }
+    }
+
+    /// Reads the whole input, which is Parquet; its first batch.
+    fn open_columnar(&mut self) -> io::Result<Option<ParsedBatch>> {
+        let file = match self.blocks.take_rest(self.options.limits.parquet_bytes_max) {
+            Ok(file) => Columnar::open(file, &self.choice, &self.options),
+            Err(ReadProblem::Refused(reject)) => Err(reject),
+            Err(ReadProblem::Io(e)) => {
+                self.ended = true;
+                return Err(e);
+            }
+        };
+        match file {
+            Ok(columnar) => {
+                self.columnar = Some(Box::new(columnar));
+                Ok(self.next_columnar())
+            }
+            Err(reject) => {
+                self.ended = true;
+                Ok(Some(self.refuse(reject)))
+            }
+        }
+    }
+
+    fn next_columnar(&mut self) -> Option<ParsedBatch> {
+        match self.columnar.as_mut()?.next() {
+            Ok(Some(batch)) => {
+                self.totals += batch.counts;
+                Some(batch)
+            }
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(reject) => {
+                self.ended = true;
+                Some(self.refuse(reject))
             }
         }
     }
@@ -155,12 +208,18 @@ impl<R: Read> InputReader<R> {
 
     /// Id of the parser in use; `unknown@v1` before the format is known or when none fits.
     pub fn parser_id(&self) -> &str {
-        self.parser.as_ref().map_or("unknown@v1", |parser| parser.id())
+        match &self.columnar {
+            Some(columnar) => columnar.id(),
+            None => self.parser.as_ref().map_or("unknown@v1", |parser| parser.id()),
+        }
     }
 
     /// Dataset of the batches; `None` before the first batch or when no parser fits.
     pub fn dataset(&self) -> Option<Dataset> {
-        self.parser.as_ref().map(|parser| parser.dataset())
+        match &self.columnar {
+            Some(columnar) => columnar.dataset(),
+            None => self.parser.as_ref().map(|parser| parser.dataset()),
+        }
     }
 
     /// Sum of the counts of all batches so far.

@@ -61,6 +61,9 @@ pub struct Limits {
     /// Bytes of unpacked input handled at once. Default 256 KiB, so that a block and its index
     /// stay in the second-level cache; the reader's buffer is this plus one longest record.
     pub block_bytes: usize,
+    /// Largest Parquet file, which is held in memory whole, and most bytes that one of its row
+    /// groups may unpack to. Default 1 GiB.
+    pub parquet_bytes_max: u64,
 }
 
 impl Default for Limits {
@@ -73,6 +76,7 @@ impl Default for Limits {
             json_depth_max: 64,
             json_fields_max: 1000,
             block_bytes: 256 * 1024,
+            parquet_bytes_max: 1 << 30,
         }
     }
 }

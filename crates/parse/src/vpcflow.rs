@@ -3,10 +3,16 @@
 //! Source: VPC User Guide, *Flow log records*. The layout comes from a header line, else from
 //! the configured format, else from the number of fields: the "everything up to version N"
 //! formats begin with the 14 default fields. The `version` field decides nothing.
+//!
+//! A `NODATA` or `SKIPDATA` record is an event like any other, its traffic columns null. Fields
+//! that the native table lacks (transit gateway flow logs have some) become attributes.
+
+mod layout;
 
 use crate::client::ClientColumns;
 use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
+use crate::json_write;
 use crate::lines::{Row, Sound, Tally, shown};
 use crate::options::ParseOptions;
 use crate::parser::{ParsedBatch, Parser, RawBlock};
@@ -14,10 +20,12 @@ use crate::plan::{Plan, Slot};
 use crate::scalar;
 use crate::separators::Index;
 use crate::sheet::Sheet;
+use crate::vpcflow_message::FlowMessages;
 use haetae_event::dataset::NativeType;
 use haetae_event::net::{is_private, parse_address};
 use haetae_event::time::SECOND_US;
 use haetae_event::{Dataset, Micros, Reason};
+use layout::{ABSENT, Layout, MOST_FIELDS, Placed, separator_of};
 use std::ops::Range;
 
 /// See [`FormatSpec`].
@@ -27,12 +35,21 @@ pub static SPEC: FormatSpec = FormatSpec {
     parser_id: "vpcflow@v1",
     about: "VPC Flow Logs: default, custom and CSV lines",
     recognise: Recognise::Line(looks_like),
-    open: |opening| Box::new(VpcFlow::new(opening.options)),
+    open: |opening| match opening.head.trim_ascii_start().first() {
+        Some(b'{' | b'[') => Box::new(FlowMessages::new(opening.options, opening.framing)),
+        _ => Box::new(VpcFlow::new(opening.options)),
+    },
 };
 
-fn looks_like(line: &[u8]) -> bool {
+/// Whether a line is a flow log's header or begins with the default fields.
+pub fn looks_like(line: &[u8]) -> bool {
     let text = String::from_utf8_lossy(line);
-    !text.starts_with('#') && (is_header(&text) || is_flow(&text))
+    !text.starts_with('#') && (Layout::header(&text).is_some() || is_flow(&text))
+}
+
+/// Place in the native table of a field under any of its spellings.
+pub fn place(name: &str) -> Option<usize> {
+    layout::place(name)
 }
 
 /// A row that begins with the 14 default fields.
@@ -59,82 +76,15 @@ const CORE: &[&str] = &[
     "account",
     "raw",
     "warnings",
+    "attrs",
 ];
 
-/// Field counts of "everything up to version N": 2, 3, 4, 5, 7, 8, 9, 10, 11.
-const EVERYTHING: [u32; 9] = [14, 21, 25, 29, 39, 40, 41, 42, 54];
-const DEFAULT_FIELDS: u32 = 14;
-const ABSENT: u32 = u32::MAX;
-/// Warning of a row with fields behind the known ones, which are in no column but `raw`.
+/// Warning of a row with fields behind the known ones: they are the attribute of the same name.
 const EXTRA_FIELDS: &str = "extra_fields";
-
-/// Position of each field of the native table; [`ABSENT`] where the format lacks it.
-#[derive(Clone, PartialEq)]
-struct Layout {
-    position: Vec<u32>,
-    fields: u32,
-}
-
-impl Layout {
-    /// `None` unless every name is known and there is more than one.
-    fn named(names: &[&str]) -> Option<Layout> {
-        let table = Dataset::VpcFlow.native_fields();
-        let mut position = vec![ABSENT; table.len()];
-        for (at, name) in names.iter().enumerate() {
-            let bare = name
-                .trim_start_matches("${")
-                .trim_end_matches('}')
-                .trim_matches('"');
-            let place = table.iter().position(|f| {
-                f.vendor == bare || f.vendor.replace('-', "_") == bare || f.aliases.contains(&bare)
-            })?;
-            position[place] = at as u32;
-        }
-        (names.len() > 1).then_some(Layout {
-            position,
-            fields: names.len() as u32,
-        })
-    }
-
-    /// The first `fields` of the native table, in its order.
-    fn leading(fields: u32) -> Layout {
-        let count = Dataset::VpcFlow.native_fields().len() as u32;
-        Layout {
-            position: (0..count)
-                .map(|at| if at < fields { at } else { ABSENT })
-                .collect(),
-            fields,
-        }
-    }
-
-    fn at(&self, vendor: &str) -> u32 {
-        let table = Dataset::VpcFlow.native_fields();
-        table
-            .iter()
-            .position(|f| f.vendor == vendor)
-            .map_or(ABSENT, |place| self.position[place])
-    }
-}
-
-/// Whether the words of a line are a header.
-pub fn is_header(line: &str) -> bool {
-    Layout::named(&words(line)).is_some()
-}
-
-fn words(line: &str) -> Vec<&str> {
-    let separator = separator_of(line.as_bytes()) as char;
-    line.split(separator)
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-        .take(256)
-        .collect()
-}
-
-fn separator_of(line: &[u8]) -> u8 {
-    let commas = memchr::memchr_iter(b',', line).count();
-    let spaces = memchr::memchr_iter(b' ', line).count();
-    if commas > spaces { b',' } else { b' ' }
-}
+/// Warning of a row whose tags hold spaces so that it is not certain where one ends.
+const AMBIGUOUS_TAGS: &str = "ambiguous_tags";
+/// Warning of a `SKIPDATA` row: flows of its interval are missing from the log.
+const FLOWS_MISSING: &str = "flows_missing";
 
 /// Parser of flow records.
 pub struct VpcFlow {
@@ -143,6 +93,8 @@ pub struct VpcFlow {
     layout: Option<Layout>,
     /// Set by the header: comma for CSV.
     separator: u8,
+    /// Whether lines may be headers or comments.
+    headers: bool,
     /// (place in the native table, slot, type).
     plain: Vec<(usize, Slot, NativeType)>,
     client: ClientColumns,
@@ -152,6 +104,7 @@ pub struct VpcFlow {
     blocked: Slot,
     raw: Slot,
     warnings: Slot,
+    attrs: Slot,
     index: Index,
     arrival: Micros,
     record_bytes_max: usize,
@@ -171,17 +124,14 @@ impl VpcFlow {
                 plain.push((place, slot, kind));
             }
         }
-        let configured = options.flow_format.as_deref().and_then(|format| {
-            Layout::named(
-                &format
-                    .split(|c: char| c.is_whitespace() || c == ',')
-                    .filter(|w| !w.is_empty())
-                    .collect::<Vec<_>>(),
-            )
-        });
+        let format = options.flow_format.as_deref().unwrap_or_default();
+        let names = format
+            .split(|c: char| c.is_whitespace() || c == ',')
+            .filter(|name| !name.is_empty());
         VpcFlow {
-            layout: configured,
-            separator: b' ',
+            layout: Layout::named(&names.collect::<Vec<_>>()),
+            separator: if format.contains(',') { b',' } else { b' ' },
+            headers: true,
             plain,
             client: ClientColumns::new(&plan, &options.client_ip),
             dst_host: plan.slot("dst_host"),
@@ -190,6 +140,7 @@ impl VpcFlow {
             blocked: plan.slot("blocked"),
             raw: plan.slot("raw"),
             warnings: plan.slot("warnings"),
+            attrs: plan.slot("attrs"),
             plan,
             index: Index::default(),
             arrival: options.arrival,
@@ -197,32 +148,60 @@ impl VpcFlow {
         }
     }
 
-    /// The layout of rows with `fields` fields, and whether some of them are beyond it.
-    fn layout_for(&self, fields: u32) -> Result<(Layout, bool), String> {
-        match &self.layout {
-            Some(layout) if fields < layout.fields => {
-                Err(format!("{fields} fields, {} in the format", layout.fields))
-            }
-            Some(layout) => Ok((layout.clone(), fields > layout.fields)),
-            None if EVERYTHING.contains(&fields) => Ok((Layout::leading(fields), false)),
-            None if fields > DEFAULT_FIELDS => Ok((Layout::leading(DEFAULT_FIELDS), true)),
-            None => Err(format!("{fields} fields, {DEFAULT_FIELDS} in the default format")),
+    /// For rows whose fields are `names` and separated by tabs, none of them a header.
+    pub fn tabular(options: &ParseOptions, names: &[&str]) -> Self {
+        VpcFlow {
+            layout: Layout::named(names),
+            separator: b'\t',
+            headers: false,
+            ..VpcFlow::new(options)
         }
     }
 
+    /// How rows like `row` are laid out: their length, the tag that has more than one word
+    /// ([`ABSENT`] for none), and whether that is certain.
+    fn shape_of(&self, row: &Row, bytes: &[u8]) -> (u32, bool) {
+        match &self.layout {
+            Some(layout) if row.fields > layout.fields && layout.has_tags() => {
+                layout.wide_tag(row, &self.index, bytes)
+            }
+            // Longer than any known: tags with spaces, or fields that are new.
+            None if row.fields > MOST_FIELDS => Layout::by_count(row.fields)
+                .map_or((ABSENT, true), |layout| layout.wide_tag(row, &self.index, bytes)),
+            _ => (ABSENT, true),
+        }
+    }
+
+    /// The layout of rows with `fields` fields, and whether some of them are beyond it.
+    fn place_rows(&self, fields: u32, tag: u32) -> Result<(Placed, bool), String> {
+        let layout = match &self.layout {
+            Some(layout) if fields < layout.fields => {
+                return Err(format!("{fields} fields, {} in the format", layout.fields));
+            }
+            Some(layout) => layout.clone(),
+            None => Layout::by_count(fields)?,
+        };
+        let excess = fields - layout.fields;
+        Ok(match excess {
+            0 => (Placed::exact(layout), false),
+            _ if tag != ABSENT => (Placed::widened(layout, tag, excess), false),
+            _ => (Placed::overlong(layout, excess), true),
+        })
+    }
+
     /// Builds the columns of a run of rows with one layout.
-    fn columns(&mut self, sheet: &mut Sheet<'_>, base: usize, rows: &[Row], layout: &Layout) {
+    fn columns(&mut self, sheet: &mut Sheet<'_>, base: usize, rows: &[Row], placed: &Placed) {
         let bytes = sheet.text().as_bytes();
+        let quoted = self.separator == b',';
         for &(place, slot, kind) in &self.plain {
-            let position = layout.position[place];
+            let position = placed.layout.position(place);
             if position == ABSENT {
                 continue;
             }
             for (at, row) in rows.iter().enumerate() {
-                let Some(span) = self.value(row, bytes, position) else {
-                    continue;
-                };
-                put_field(sheet, slot, base + at, kind, span);
+                if let Some(span) = placed.value(row, &self.index, bytes, position, quoted) {
+                    put_field(sheet, slot, base + at, kind, span);
+                }
             }
         }
         if self.raw.wanted() {
@@ -230,59 +209,62 @@ impl VpcFlow {
                 sheet.put_span(self.raw, base + at, row.span());
             }
         }
-        self.derived(sheet, base, rows, layout);
-    }
-
-    /// The field without the quotes a CSV export may put around it.
-    fn value(&self, row: &Row, bytes: &[u8], position: u32) -> Option<Range<usize>> {
-        let span = row.value(&self.index, bytes, position)?;
-        if self.separator == b','
-            && span.len() >= 2
-            && bytes[span.start] == b'"'
-            && bytes[span.end - 1] == b'"'
-        {
-            let inner = span.start + 1..span.end - 1;
-            return (!inner.is_empty() && bytes[inner.clone()] != *b"-").then_some(inner);
+        if self.attrs.wanted() && !placed.layout.others.is_empty() {
+            self.others(sheet, base, rows, placed);
         }
-        Some(span)
+        self.derived(sheet, base, rows, placed);
     }
 
-    fn derived(&mut self, sheet: &mut Sheet<'_>, base: usize, rows: &[Row], layout: &Layout) {
+    /// The fields without a column, as a JSON object of strings.
+    fn others(&self, sheet: &mut Sheet<'_>, base: usize, rows: &[Row], placed: &Placed) {
+        let text = sheet.text();
+        let quoted = self.separator == b',';
+        let mut attrs = String::new();
+        for (at, row) in rows.iter().enumerate() {
+            attrs.clear();
+            for (name, position) in &placed.layout.others {
+                if let Some(span) = placed.value(row, &self.index, text.as_bytes(), *position, quoted) {
+                    json_write::push_key(&mut attrs, name);
+                    json_write::push_string(&mut attrs, &text[span]);
+                }
+            }
+            if !attrs.is_empty() {
+                attrs.push('}');
+                sheet.put_str(self.attrs, base + at, &attrs);
+            }
+        }
+    }
+
+    fn derived(&mut self, sheet: &mut Sheet<'_>, base: usize, rows: &[Row], placed: &Placed) {
         let text = sheet.text();
         let bytes = text.as_bytes();
-        let position = |name| layout.at(name);
+        let quoted = self.separator == b',';
+        let position = |name| placed.layout.at(name);
         let (src, pkt_src) = (position("srcaddr"), position("pkt-srcaddr"));
         let (dst, pkt_dst) = (position("dstaddr"), position("pkt-dstaddr"));
-        let (count, direction, action) = (position("bytes"), position("flow-direction"), position("action"));
+        let (count, direction) = (position("bytes"), position("flow-direction"));
+        let (action, status) = (position("action"), position("log-status"));
         for (at, row) in rows.iter().enumerate() {
             let number = base + at;
-            let either = |first, second| {
-                self.value(row, bytes, first)
-                    .or_else(|| self.value(row, bytes, second))
-            };
-            let source = either(pkt_src, src);
-            let target = either(pkt_dst, dst);
-            let amount = self
-                .value(row, bytes, count)
-                .and_then(|span| scalar::integer(&bytes[span]));
-            let direction = self.value(row, bytes, direction).map(|span| &text[span]);
-            let action = self.value(row, bytes, action).map(|span| &bytes[span]);
-            if let Some(amount) = amount
-                && (self.bytes_in.wanted() || self.bytes_out.wanted())
+            let value = |position| placed.value(row, &self.index, bytes, position, quoted);
+            let source = value(pkt_src).or_else(|| value(src));
+            let target = value(pkt_dst).or_else(|| value(dst));
+            if (self.bytes_in.wanted() || self.bytes_out.wanted())
+                && let Some(amount) = value(count).and_then(|span| scalar::integer(&bytes[span]))
                 && let Some(outward) = outward(
-                    direction,
+                    value(direction).map(|span| &text[span]),
                     source.as_ref().map(|s| &text[s.clone()]),
                     target.as_ref().map(|s| &text[s.clone()]),
                 )
             {
-                sheet.put_i64(
-                    if outward { self.bytes_out } else { self.bytes_in },
-                    number,
-                    amount,
-                );
+                let slot = if outward { self.bytes_out } else { self.bytes_in };
+                sheet.put_i64(slot, number, amount);
             }
-            if let Some(action) = action {
-                sheet.put_bool(self.blocked, number, action == b"REJECT");
+            if let Some(action) = value(action) {
+                sheet.put_bool(self.blocked, number, bytes[action] == *b"REJECT");
+            }
+            if self.warnings.wanted() && value(status).is_some_and(|span| bytes[span] == *b"SKIPDATA") {
+                sheet.warn(number, FLOWS_MISSING);
             }
             if let Some(span) = target {
                 put_address(sheet, self.dst_host, number, span);
@@ -345,18 +327,14 @@ fn outward(direction: Option<&str>, source: Option<&str>, target: Option<&str>) 
 }
 
 /// Time of a flow: its start, else its end, in µs; `Some(None)` in a format with neither.
-fn time(row: &Row, index: &Index, bytes: &[u8], layout: &Layout) -> Option<Option<i64>> {
-    if layout.at("start") == ABSENT && layout.at("end") == ABSENT {
+fn time(row: &Row, index: &Index, bytes: &[u8], placed: &Placed, quoted: bool) -> Option<Option<i64>> {
+    let (start, end) = placed.interval;
+    if start == ABSENT && end == ABSENT {
         return Some(None);
     }
-    let field = |name| row.value(index, bytes, layout.at(name));
-    let span = field("start").or_else(|| field("end"))?;
-    let quoted = &bytes[span];
-    let bare = quoted
-        .strip_prefix(b"\"")
-        .and_then(|q| q.strip_suffix(b"\""))
-        .unwrap_or(quoted);
-    scalar::integer(bare)?.checked_mul(SECOND_US).map(Some)
+    let value = |position| placed.value(row, index, bytes, position, quoted);
+    let span = value(start).or_else(|| value(end))?;
+    scalar::integer(&bytes[span])?.checked_mul(SECOND_US).map(Some)
 }
 
 impl Parser for VpcFlow {
@@ -387,7 +365,9 @@ struct Run {
     rows: Vec<Row>,
     base: usize,
     fields: u32,
-    layout: Option<(Layout, bool)>,
+    tag: u32,
+    /// And whether the rows have fields beyond it.
+    placed: Option<(Placed, bool)>,
 }
 
 impl VpcFlow {
@@ -410,29 +390,31 @@ impl VpcFlow {
             rows: Vec::new(),
             base: sheet.row(),
             fields: 0,
-            layout: None,
+            tag: ABSENT,
+            placed: None,
         };
         for (at, row) in lines.iter().enumerate() {
             let line = &text[row.span()];
             let ordinal = first + (number + at) as u64;
-            if line.is_empty() || line.starts_with('#') {
+            if line.is_empty() || self.headers && line.starts_with('#') {
                 tally.skip();
                 continue;
             }
-            if line.as_bytes()[0].is_ascii_alphabetic() || line.starts_with('"') {
-                let names = words(line);
-                if let Some(layout) = Layout::named(&names) {
-                    self.flush(sheet, &mut run);
-                    tally.skip();
-                    self.layout = Some(layout);
-                    let separator = separator_of(line.as_bytes());
-                    if separator != self.separator && at + 1 < lines.len() {
-                        self.separator = separator;
-                        return (lines[at + 1].start as usize, number + at + 1);
-                    }
+            let lettered = line.as_bytes()[0].is_ascii_alphabetic() || line.starts_with(['"', '$']);
+            if self.headers
+                && lettered
+                && let Some(layout) = Layout::header(line)
+            {
+                self.flush(sheet, &mut run);
+                tally.skip();
+                self.layout = Some(layout);
+                let separator = separator_of(line.as_bytes());
+                if separator != self.separator && at + 1 < lines.len() {
                     self.separator = separator;
-                    continue;
+                    return (lines[at + 1].start as usize, number + at + 1);
                 }
+                self.separator = separator;
+                continue;
             }
             let came = sound.original(number + at).unwrap_or(line.as_bytes());
             self.row(*row, came, ordinal, sheet, tally, &mut run);
@@ -452,35 +434,36 @@ impl VpcFlow {
     ) {
         let bytes = sheet.text().as_bytes();
         if came.len() > self.record_bytes_max {
-            tally.reject(
-                ordinal,
-                Reason::RecordTooLong,
-                format!("{} bytes", came.len()),
-                came,
-            );
+            let detail = format!("{} bytes", came.len());
+            tally.reject(ordinal, Reason::RecordTooLong, detail, came);
             return;
         }
-        if run.layout.is_none() || run.fields != row.fields {
+        let (tag, certain) = self.shape_of(&row, bytes);
+        if run.placed.is_none() || run.fields != row.fields || run.tag != tag {
             self.flush(sheet, run);
-            match self.layout_for(row.fields) {
-                Ok(found) => run.layout = Some(found),
+            match self.place_rows(row.fields, tag) {
+                Ok(found) => run.placed = Some(found),
                 Err(detail) => {
                     tally.reject(ordinal, Reason::FieldCount, detail, came);
                     return;
                 }
             }
-            run.fields = row.fields;
+            (run.fields, run.tag) = (row.fields, tag);
         }
-        let Some((layout, extra)) = &run.layout else {
+        let Some((placed, extra)) = &run.placed else {
             return;
         };
-        match time(&row, &self.index, bytes, layout) {
+        match time(&row, &self.index, bytes, placed, self.separator == b',') {
             Some(ts) => {
-                if *extra && self.warnings.wanted() {
-                    sheet.warn(sheet.row(), EXTRA_FIELDS);
-                }
-                if ts.is_none() && self.warnings.wanted() {
-                    sheet.warn(sheet.row(), TS_MISSING);
+                if self.warnings.wanted() {
+                    let codes = [
+                        (*extra, EXTRA_FIELDS),
+                        (!certain, AMBIGUOUS_TAGS),
+                        (ts.is_none(), TS_MISSING),
+                    ];
+                    for (_, code) in codes.into_iter().filter(|(holds, _)| *holds) {
+                        sheet.warn(sheet.row(), code);
+                    }
                 }
                 sheet.end_row(ts.unwrap_or(self.arrival.0), ordinal);
                 run.rows.push(row);
@@ -493,8 +476,8 @@ impl VpcFlow {
     }
 
     fn flush(&mut self, sheet: &mut Sheet<'_>, run: &mut Run) {
-        if let Some((layout, _)) = run.layout.take() {
-            self.columns(sheet, run.base, &run.rows, &layout);
+        if let Some((placed, _)) = run.placed.take() {
+            self.columns(sheet, run.base, &run.rows, &placed);
         }
         run.rows.clear();
         run.base = sheet.row();

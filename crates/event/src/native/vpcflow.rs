@@ -5,7 +5,8 @@ use crate::dataset::NativeField;
 use crate::dataset::NativeType::{Core, Int32, Int64, Utf8};
 
 /// VPC Flow Logs fields, by introducing version (2 to 5, 7 to 11): the order of the "everything"
-/// formats. `start` and `end` are Unix seconds.
+/// formats, 54 in all. `start` and `end` are Unix seconds. Version 6 is that of transit gateway
+/// flow logs: its own fields have no columns and are attributes.
 pub const FIELDS: &[NativeField] = &[
     field("version", "version", Int32, &[]),
     field(
@@ -56,26 +57,36 @@ pub const FIELDS: &[NativeField] = &[
     ),
     field("flow-direction", "flow_direction", Utf8, &["flowDirection"]),
     field("traffic-path", "traffic_path", Int32, &["trafficPath"]),
-    field("ecs-cluster-arn", "ecs_cluster_arn", Utf8, &[]),
-    field("ecs-cluster-name", "ecs_cluster_name", Utf8, &[]),
+    field("ecs-cluster-arn", "ecs_cluster_arn", Utf8, &["ecsClusterArn"]),
+    field("ecs-cluster-name", "ecs_cluster_name", Utf8, &["ecsClusterName"]),
     field(
         "ecs-container-instance-arn",
         "ecs_container_instance_arn",
         Utf8,
-        &[],
+        &["ecsContainerInstanceArn"],
     ),
     field(
         "ecs-container-instance-id",
         "ecs_container_instance_id",
         Utf8,
-        &[],
+        &["ecsContainerInstanceId"],
     ),
-    field("ecs-container-id", "ecs_container_id", Utf8, &[]),
-    field("ecs-second-container-id", "ecs_second_container_id", Utf8, &[]),
-    field("ecs-service-name", "ecs_service_name", Utf8, &[]),
-    field("ecs-task-definition-arn", "ecs_task_definition_arn", Utf8, &[]),
-    field("ecs-task-arn", "ecs_task_arn", Utf8, &[]),
-    field("ecs-task-id", "ecs_task_id", Utf8, &[]),
+    field("ecs-container-id", "ecs_container_id", Utf8, &["ecsContainerId"]),
+    field(
+        "ecs-second-container-id",
+        "ecs_second_container_id",
+        Utf8,
+        &["ecsSecondContainerId"],
+    ),
+    field("ecs-service-name", "ecs_service_name", Utf8, &["ecsServiceName"]),
+    field(
+        "ecs-task-definition-arn",
+        "ecs_task_definition_arn",
+        Utf8,
+        &["ecsTaskDefinitionArn"],
+    ),
+    field("ecs-task-arn", "ecs_task_arn", Utf8, &["ecsTaskArn"]),
+    field("ecs-task-id", "ecs_task_id", Utf8, &["ecsTaskId"]),
     field(
         "reject-reason",
         "reject_reason",
@@ -89,16 +100,31 @@ pub const FIELDS: &[NativeField] = &[
         Int32,
         &["encryptionStatus"],
     ),
-    field("instance-tag", "instance_tag", Utf8, &[]),
-    field("instance-tag-2", "instance_tag_2", Utf8, &[]),
-    field("interface-tag", "interface_tag", Utf8, &[]),
-    field("interface-tag-2", "interface_tag_2", Utf8, &[]),
-    field("asg-tag", "asg_tag", Utf8, &[]),
-    field("asg-tag-2", "asg_tag_2", Utf8, &[]),
-    field("interface-type", "interface_type", Utf8, &[]),
-    field("next-hop-interface-id", "next_hop_interface_id", Utf8, &[]),
-    field("next-hop-subnet-id", "next_hop_subnet_id", Utf8, &[]),
-    field("next-hop-az-id", "next_hop_az_id", Utf8, &[]),
-    field("next-hop-vpc-id", "next_hop_vpc_id", Utf8, &[]),
-    field("next-hop-interface-type", "next_hop_interface_type", Utf8, &[]),
+    field("instance-tag", "instance_tag", Utf8, &["instanceTag"]),
+    field("instance-tag-2", "instance_tag_2", Utf8, &["instanceTag2"]),
+    field("interface-tag", "interface_tag", Utf8, &["interfaceTag"]),
+    field("interface-tag-2", "interface_tag_2", Utf8, &["interfaceTag2"]),
+    field("asg-tag", "asg_tag", Utf8, &["asgTag"]),
+    field("asg-tag-2", "asg_tag_2", Utf8, &["asgTag2"]),
+    field("interface-type", "interface_type", Utf8, &["interfaceType"]),
+    field(
+        "next-hop-interface-id",
+        "next_hop_interface_id",
+        Utf8,
+        &["nextHopInterfaceId"],
+    ),
+    field(
+        "next-hop-subnet-id",
+        "next_hop_subnet_id",
+        Utf8,
+        &["nextHopSubnetId"],
+    ),
+    field("next-hop-az-id", "next_hop_az_id", Utf8, &["nextHopAzId"]),
+    field("next-hop-vpc-id", "next_hop_vpc_id", Utf8, &["nextHopVpcId"]),
+    field(
+        "next-hop-interface-type",
+        "next_hop_interface_type",
+        Utf8,
+        &["nextHopInterfaceType"],
+    ),
 ];

@@ -7,6 +7,8 @@ mod elb;
 mod golden;
 mod iis;
 mod nlb;
+mod parquet;
 mod properties;
 mod s3access;
 mod support;
+mod vpcflow;
