@@ -1,7 +1,8 @@
 //! Framing: a byte stream cut into blocks that end where records end.
 
+use crate::envelope::Unwrapper;
 use crate::inflate::{Decoder, Stop};
-use crate::json_scan;
+use crate::json_scan::{self, Braces, Wrapper};
 use crate::options::Limits;
 use crate::parser::RawBlock;
 use arrow::buffer::Buffer;
@@ -19,6 +20,47 @@ pub enum Framing {
     Lines,
     /// After each top-level JSON object, whatever stands between objects.
     Objects,
+    /// As `Objects`; but an object whose first member has this name and holds an array only wraps
+    /// records: its elements are the records, `{"Records":[` and `]}` belong to none. Any number
+    /// of wrappers and bare records may follow each other.
+    Elements(&'static str),
+}
+
+/// What comes next in a stream of objects.
+#[derive(Clone, Copy, Debug)]
+pub enum Next {
+    /// A record from here on; only its first brace has been looked at.
+    Record(usize),
+    /// The beginning of a wrapper, first byte and the one behind it.
+    Opening(usize, usize),
+}
+
+impl Framing {
+    /// The next object or wrapper at or after `from`; `None` where there is no brace any more.
+    pub fn next(self, bytes: &[u8], from: usize) -> Option<Next> {
+        let start = from + memchr::memchr(b'{', bytes.get(from..)?)?;
+        if let Framing::Elements(key) = self
+            && let Wrapper::Opens(inside) = json_scan::wrapper(bytes, start, key)
+        {
+            return Some(Next::Opening(start, inside));
+        }
+        Some(Next::Record(start))
+    }
+
+    /// Where the last complete record of a stream ends.
+    fn cut(self, bytes: &[u8]) -> usize {
+        let mut cut = 0;
+        while let Some(next) = self.next(bytes, cut) {
+            match next {
+                Next::Opening(_, inside) => cut = inside,
+                Next::Record(start) => match json_scan::next_object(bytes, start).and_then(|o| o.end) {
+                    Some(end) => cut = end,
+                    None => break,
+                },
+            }
+        }
+        cut
+    }
 }
 
 /// Why a block could not be had.
@@ -33,6 +75,8 @@ pub enum ReadProblem {
 /// Unpacks and frames one input. Memory: one block and one longest record.
 pub struct BlockReader<R> {
     decoder: Decoder<R>,
+    /// Stands between the decoder and the buffer when the input is made of envelopes.
+    unwrapper: Option<Box<Unwrapper>>,
     framing: Framing,
     /// Always initialised to its whole length; `filled` bytes are input.
     buffer: Vec<u8>,
@@ -41,6 +85,8 @@ pub struct BlockReader<R> {
     spares: Vec<Buffer>,
     /// A record longer than allowed is being skipped; its beginning.
     skipping: Option<Vec<u8>>,
+    /// Of an element that is being skipped; `None` when what is skipped is no object.
+    braces: Option<Braces>,
     ended: bool,
     /// Set when the data ended badly; reported after the records before it.
     stop: Option<Stop>,
@@ -53,11 +99,13 @@ impl<R: Read> BlockReader<R> {
         let block_bytes = limits.block_bytes.max(1);
         BlockReader {
             decoder: Decoder::new(reader, limits),
+            unwrapper: None,
             framing: Framing::Lines,
             buffer: vec![0; block_bytes + limits.record_bytes_max + 2],
             filled: 0,
             spares: Vec::new(),
             skipping: None,
+            braces: None,
             ended: false,
             stop: None,
             record_bytes_max: limits.record_bytes_max,
@@ -77,6 +125,26 @@ impl<R: Read> BlockReader<R> {
         let count = count.min(self.filled);
         self.buffer.copy_within(count..self.filled, 0);
         self.filled -= count;
+    }
+
+    /// From here on the input is envelopes, and the lines in them are what is framed. Only before
+    /// the first block; what was peeked counts as not read yet.
+    pub(crate) fn unwrap_envelopes(&mut self) {
+        let mut unwrapper = Box::new(Unwrapper::default());
+        unwrapper.push(&self.buffer[..self.filled]);
+        self.filled = 0;
+        self.unwrapper = Some(unwrapper);
+        if self.ended {
+            self.end_unwrapping();
+        }
+    }
+
+    fn end_unwrapping(&mut self) {
+        let cut = self.unwrapper.as_mut().is_some_and(|unwrapper| unwrapper.end());
+        if cut && self.stop.is_none() {
+            let detail = "the input ends inside an envelope".to_owned();
+            self.stop = Some(Stop::Data(Reason::CutTail, detail));
+        }
     }
 
     pub fn set_framing(&mut self, framing: Framing) {
@@ -103,8 +171,7 @@ impl<R: Read> BlockReader<R> {
                 return Ok(Some(self.take(cut, first_ordinal)));
             }
             if self.filled > self.record_bytes_max {
-                let kept = self.filled.min(REJECT_BYTES_MAX);
-                self.skipping = Some(self.buffer[..kept].to_vec());
+                self.begin_skipping();
                 continue;
             }
             return match self.stop.take() {
@@ -158,6 +225,9 @@ impl<R: Read> BlockReader<R> {
 
     fn fill_to(&mut self, bytes: usize) {
         let bytes = bytes.min(self.buffer.len());
+        if self.unwrapper.is_some() {
+            return self.fill_unwrapped(bytes);
+        }
         while self.filled < bytes && !self.ended {
             match self.decoder.fill(&mut self.buffer[self.filled..bytes]) {
                 Ok(0) => self.ended = true,
@@ -170,20 +240,41 @@ impl<R: Read> BlockReader<R> {
         }
     }
 
+    fn fill_unwrapped(&mut self, bytes: usize) {
+        let mut piece = Vec::new();
+        while self.filled < bytes
+            && let Some(unwrapper) = &mut self.unwrapper
+        {
+            let got = unwrapper.take(&mut self.buffer[self.filled..bytes]);
+            self.filled += got;
+            if got > 0 {
+                continue;
+            }
+            if self.ended {
+                break;
+            }
+            piece.resize(self.block_bytes, 0);
+            match self.decoder.fill(&mut piece) {
+                Ok(0) => self.ended = true,
+                Ok(got) => unwrapper.push(&piece[..got]),
+                Err(stop) => {
+                    self.ended = true;
+                    self.stop = Some(stop);
+                }
+            }
+            if self.ended {
+                self.end_unwrapping();
+            }
+        }
+    }
+
     /// Where the last complete record ends; at a clean end of the input, the last one needs no
     /// newline.
     fn boundary(&self) -> Option<usize> {
         let filled = &self.buffer[..self.filled];
         match self.framing {
             Framing::Lines => memchr::memrchr(b'\n', filled).map(|at| at + 1),
-            Framing::Objects => {
-                let mut cut = 0;
-                while let Some(object) = json_scan::next_object(filled, cut) {
-                    let Some(end) = object.end else { break };
-                    cut = end;
-                }
-                (cut > 0).then_some(cut)
-            }
+            framing => Some(framing.cut(filled)).filter(|&cut| cut > 0),
         }
     }
 
@@ -215,6 +306,17 @@ impl<R: Read> BlockReader<R> {
         vec![0; length]
     }
 
+    fn begin_skipping(&mut self) {
+        let next = self.framing.next(&self.buffer[..self.filled], 0);
+        self.braces = None;
+        if let (Framing::Elements(_), Some(Next::Record(start))) = (self.framing, next) {
+            self.drop_front(start);
+            self.braces = Some(Braces::default());
+        }
+        let kept = self.filled.min(REJECT_BYTES_MAX);
+        self.skipping = Some(self.buffer[..kept].to_vec());
+    }
+
     /// Drops bytes up to the end of the record that is too long.
     fn skip_record(&mut self) -> Result<Option<RawBlock>, ReadProblem> {
         loop {
@@ -226,6 +328,10 @@ impl<R: Read> BlockReader<R> {
                     .chain(memchr::memmem::find(filled, b"}{"))
                     .min()
                     .map(|at| at + 1),
+                Framing::Elements(_) => match &mut self.braces {
+                    Some(braces) => braces.end(filled),
+                    None => memchr::memchr(b'{', filled),
+                },
             };
             let keep = usize::from(self.framing == Framing::Objects);
             if let Some(end) = end {
@@ -234,11 +340,12 @@ impl<R: Read> BlockReader<R> {
             }
             let gone = self.filled.saturating_sub(keep);
             self.drop_front(gone);
-            if self.ended {
+            let before = self.filled;
+            self.fill_to(self.block_bytes.max(2));
+            if self.filled == before {
                 self.filled = 0;
                 break;
             }
-            self.fill_to(self.block_bytes.max(2));
         }
         let bytes = self.skipping.take().unwrap_or_default();
         let detail = format!("longer than {} bytes", self.record_bytes_max);

@@ -224,7 +224,7 @@ fn unescape(text: &str) -> String {
 }
 
 /// Method, uri and protocol of a request line; `None` when it is not one.
-fn request_parts(text: &str, request: &Range<usize>) -> Option<[Option<Range<usize>>; 3]> {
+pub(crate) fn request_parts(text: &str, request: &Range<usize>) -> Option<[Option<Range<usize>>; 3]> {
     let line = &text[request.clone()];
     let (method, rest) = line.split_once(' ')?;
     let is_method = !method.is_empty()

@@ -1,11 +1,12 @@
 //! The formats, their names on the command line, and the one list of them.
 
 use crate::block::Framing;
+use crate::json_scan::{self, Wrapper};
 use crate::options::ParseOptions;
 use crate::parser::Parser;
 use crate::{
-    alb, cloudfront, cloudfront_json, cloudfront_realtime, combined, elb, iis, json, nlb, s3access, vpcflow,
-    vpcflow_message, waf,
+    alb, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, gelf, iis, json, nlb,
+    route53, s3access, sniff, vpcflow, vpcflow_message, waf,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +33,9 @@ pub enum Recognise {
     /// The input begins with `{` or `[{`; given the head from there. The first format in the list
     /// that says yes is taken, so the general ones stand last.
     Object(fn(&[u8]) -> bool),
+    /// As [`Recognise::Object`]; and the records may be the elements of the array that an object
+    /// holds under this name, as in `{"Records":[…]}`.
+    Wrapped(&'static str, fn(&[u8]) -> bool),
     /// The whole head, before anything else is looked at (binary formats).
     Head(fn(&[u8]) -> bool),
     /// Only when it is named.
@@ -60,6 +64,10 @@ static FORMATS: &[&FormatSpec] = &[
     &nlb::SPEC,
     &elb::SPEC,
     &s3access::SPEC,
+    &cloudtrail::SPEC,
+    &route53::SPEC,
+    &route53::ZONE,
+    &gelf::SPEC,
     &combined::SPEC,
     &json::SPEC,
 ];
@@ -105,7 +113,22 @@ impl Format {
 
     /// Whether the format's records are JSON objects, which need not end with their line.
     pub fn is_json(self) -> bool {
-        matches!(self.0.recognise, Recognise::Object(_))
+        matches!(self.0.recognise, Recognise::Object(_) | Recognise::Wrapped(..))
+    }
+
+    /// How the records of an input that begins with `head` are told apart.
+    pub fn framing(self, head: &[u8]) -> Framing {
+        if let Recognise::Wrapped(key, _) = self.0.recognise
+            && let Some(start) = head.iter().position(|b| !b.is_ascii_whitespace())
+            && let Wrapper::Opens(_) = json_scan::wrapper(head, start, key)
+        {
+            return Framing::Elements(key);
+        }
+        if self.is_json() {
+            sniff::framing(head)
+        } else {
+            Framing::Lines
+        }
     }
 }
 

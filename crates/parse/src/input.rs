@@ -2,6 +2,7 @@
 
 use crate::block::{BlockReader, Framing, ReadProblem};
 use crate::columnar::{self, Columnar};
+use crate::envelope;
 use crate::format::{Format, Opening};
 use crate::lines::shown;
 use crate::options::ParseOptions;
@@ -165,18 +166,17 @@ impl<R: Read> InputReader<R> {
         if self.blocks.peek(3).starts_with(b"\xef\xbb\xbf") {
             self.blocks.drop_front(3);
         }
+        if envelope::recognises(self.blocks.peek(HEAD_BYTES)) {
+            self.blocks.unwrap_envelopes();
+        }
         let head = self.blocks.peek(HEAD_BYTES);
         let Some(chosen) = chosen(&self.choice, head, &self.options) else {
             return if blank(head) { None } else { self.unknown() };
         };
-        let json = match &chosen {
-            Chosen::Format(format) => format.is_json(),
-            Chosen::Blueprint(blueprint) => blueprint.is_json(),
-        };
-        let framing = if json {
-            sniff::framing(head)
-        } else {
-            Framing::Lines
+        let framing = match &chosen {
+            Chosen::Format(format) => format.framing(head),
+            Chosen::Blueprint(blueprint) if blueprint.is_json() => sniff::framing(head),
+            Chosen::Blueprint(_) => Framing::Lines,
         };
         let opening = Opening {
             head,

@@ -6,14 +6,16 @@
 
 use crate::block::Framing;
 use crate::client::ClientColumns;
-use crate::combined::CORE;
+use crate::combined::{CORE, request_parts};
 use crate::format::{FormatSpec, Opening, Recognise};
+use crate::json_columns::is_missing;
 use crate::json_records::{self, MakeRow, Refusal, put_text};
-use crate::json_scan::{self, Kind, Member, Scanner};
+use crate::json_scan::{self, Kind, Member, Scanner, Value};
 use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
+use ahash::AHashMap;
 use haetae_event::{Dataset, Micros, Reason};
 use std::ops::Range;
 
@@ -77,7 +79,8 @@ const TEXT: &[(&str, &[&str])] = &[
         "method",
         &["method", "request_method", "http_method", "httpMethod", "verb"],
     ),
-    ("uri", &["uri", "request_uri", "url", "path", "uri_path"]),
+    // `request_uri` is as logged; nginx's `uri` is decoded and has no query.
+    ("uri", &["request_uri", "uri", "url", "path", "uri_path"]),
     (
         "ua",
         &["ua", "user_agent", "http_user_agent", "userAgent", "agent"],
@@ -142,6 +145,8 @@ const WHOLE: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+/// The query, where the path stands alone.
+const QUERY: &[&str] = &["args", "query_string", "query"];
 const STATUS: &[&str] = &[
     "status",
     "status_code",
@@ -169,7 +174,13 @@ pub fn is_access_record(text: &str, limits: &Limits) -> bool {
     let status = members
         .iter()
         .any(|m| STATUS.contains(&&text[m.key.span.clone()]));
-    has("uri") && (status || has("method"))
+    let request = || {
+        let line = json_records::get(text, &members, "request");
+        line.is_some_and(|line| {
+            matches!(line.kind, Kind::Str { .. }) && request_parts(text, &line.span).is_some()
+        })
+    };
+    has("uri") && (status || has("method")) || status && request()
 }
 
 /// Access records are [`Dataset::Web`]: one of the first objects has the keys of one.
@@ -204,15 +215,25 @@ pub struct Json {
 }
 
 struct JsonRows {
-    /// (key, rank among the spellings of its column, the column's number, what it fills).
-    keys: Vec<(&'static str, usize, usize, Fill)>,
+    /// By key: rank among the spellings of its column, the column's number, what it fills.
+    keys: AHashMap<&'static str, (usize, usize, Fill)>,
     client: ClientColumns,
+    line: RequestLine,
     raw: Slot,
     attrs: Slot,
     warnings: Slot,
     arrival: Micros,
     /// (member, its rank, the column's number, what it fills), for the record at hand.
     chosen: Vec<(usize, usize, usize, Fill)>,
+}
+
+/// Columns that a request line can fill.
+struct RequestLine {
+    /// Only access records have one.
+    web: bool,
+    method: Slot,
+    uri: Slot,
+    protocol: Slot,
 }
 
 impl Json {
@@ -225,19 +246,17 @@ impl Json {
     pub fn new(options: &ParseOptions, dataset: Dataset, framing: Framing) -> Self {
         let plan = Plan::new(dataset, CORE, &options.columns);
         let web = dataset == Dataset::Web;
-        let mut keys = Vec::new();
+        let mut keys = AHashMap::new();
         let mut columns = 0;
         let mut add = |column: &str, names: &[&'static str], fill: fn(Slot) -> Fill| {
             columns += 1;
             let native = dataset.native_fields().iter().any(|f| f.column == column);
             // A column the dataset lacks: its keys are attributes.
             if native || CORE.contains(&column) {
-                keys.extend(
-                    names
-                        .iter()
-                        .enumerate()
-                        .map(|(rank, name)| (*name, rank, columns, fill(plan.slot(column)))),
-                );
+                for (rank, name) in names.iter().enumerate() {
+                    keys.entry(*name)
+                        .or_insert((rank, columns, fill(plan.slot(column))));
+                }
             }
         };
         TEXT.iter()
@@ -252,6 +271,12 @@ impl Json {
         let rows = JsonRows {
             keys,
             client: ClientColumns::new(&plan, &options.client_ip),
+            line: RequestLine {
+                web,
+                method: plan.slot("method"),
+                uri: plan.slot("uri"),
+                protocol: plan.slot("protocol"),
+            },
             raw: plan.slot("raw"),
             attrs: plan.slot("attrs"),
             warnings: plan.slot("warnings"),
@@ -288,7 +313,7 @@ fn pick<'m>(text: &str, members: &'m [Member], names: &[&str]) -> Option<&'m Mem
         members
             .iter()
             .rev()
-            .find(|m| m.value.kind != Kind::Null && text[m.key.span.clone()] == **name)
+            .find(|m| text[m.key.span.clone()] == **name && !is_missing(text, &m.value))
     })
 }
 
@@ -333,11 +358,16 @@ impl JsonRows {
             }
             let key = &text[member.key.span.clone()];
             let scalar = !matches!(member.value.kind, Kind::Object | Kind::Array);
-            let Some(&(_, rank, column, fill)) = self.keys.iter().find(|(name, ..)| scalar && *name == key)
-            else {
-                attribute(&mut attrs, self.attrs, text, member);
+            let Some(&(rank, column, fill)) = self.keys.get(key).filter(|_| scalar) else {
+                let known = CLIENT.contains(&key) || TIME.contains(&key);
+                if !(known && is_missing(text, &member.value)) {
+                    attribute(&mut attrs, self.attrs, text, member);
+                }
                 continue;
             };
+            if is_missing(text, &member.value) {
+                continue;
+            }
             match self.chosen.iter_mut().find(|(_, _, other, _)| *other == column) {
                 Some(best) if rank <= best.1 => {
                     losers.push(best.0);
@@ -347,6 +377,7 @@ impl JsonRows {
                 None => self.chosen.push((at, rank, column, fill)),
             }
         }
+        self.request_line(sheet, members);
         for at in losers {
             attribute(&mut attrs, self.attrs, text, &members[at]);
         }
@@ -378,6 +409,70 @@ impl JsonRows {
     }
 }
 
+impl JsonRows {
+    /// The member chosen for a text column.
+    fn chosen_for<'m>(&self, members: &'m [Member], slot: Slot) -> Option<&'m Value> {
+        let &(at, ..) = self.chosen.iter().find(|(.., fill)| *fill == Fill::Text(slot))?;
+        Some(&members[at].value)
+    }
+
+    /// What only the request line says, and a query that stands apart from its path. Puts before
+    /// the chosen members are put: a value already there stays.
+    fn request_line(&self, sheet: &mut Sheet<'_>, members: &[Member]) {
+        let text = sheet.text();
+        let row = sheet.row();
+        let line = &self.line;
+        if !line.web || !(line.method.wanted() || line.uri.wanted() || line.protocol.wanted()) {
+            return;
+        }
+        let known = |slot| self.chosen_for(members, slot).is_some();
+        if known(line.uri) {
+            self.join_query(sheet, members);
+        }
+        let Some(request) = json_records::get(text, members, "request") else {
+            return;
+        };
+        if !matches!(request.kind, Kind::Str { .. }) {
+            return;
+        }
+        let Some(parts) = request_parts(text, &request.span) else {
+            return;
+        };
+        for (slot, part) in [line.method, line.uri, line.protocol].into_iter().zip(parts) {
+            if let Some(part) = part
+                && !part.is_empty()
+                && !known(slot)
+            {
+                let value = Value {
+                    kind: request.kind,
+                    span: part,
+                };
+                put_text(sheet, slot, row, &value);
+            }
+        }
+    }
+
+    /// Puts path and query as one where the record has them apart.
+    fn join_query(&self, sheet: &mut Sheet<'_>, members: &[Member]) {
+        let text = sheet.text();
+        let query = pick(text, members, QUERY).map(|member| &member.value);
+        let path = self.chosen_for(members, self.line.uri);
+        let (Some(path), Some(query)) = (path, query) else {
+            return;
+        };
+        if memchr::memchr(b'?', text[path.span.clone()].as_bytes()).is_some() {
+            return;
+        }
+        if let (Some(path), Some(query)) = (
+            json_records::string(text, path),
+            json_records::string(text, query),
+        ) {
+            let query = query.strip_prefix('?').unwrap_or(&query);
+            sheet.put_str(self.line.uri, sheet.row(), &format!("{path}?{query}"));
+        }
+    }
+}
+
 /// Appends a member to the attributes; `attrs` opens with a brace once there is one.
 fn attribute(attrs: &mut String, slot: Slot, text: &str, member: &Member) {
     if !slot.wanted() {
@@ -393,12 +488,14 @@ fn attribute(attrs: &mut String, slot: Slot, text: &str, member: &Member) {
 fn put(sheet: &mut Sheet<'_>, row: usize, fill: Fill, members: &[Member], at: usize) -> bool {
     let text = sheet.text();
     let value = &members[at].value;
-    if value.kind == Kind::Null {
+    if is_missing(text, value) {
         return true;
     }
     match fill {
         Fill::Text(slot) => put_text(sheet, slot, row, value),
+        // A status; 0 and 000 stand for none.
         Fill::I32(slot) => match json_records::whole(text, value).and_then(|n| i32::try_from(n).ok()) {
+            Some(0) => {}
             Some(number) => sheet.put_i32(slot, row, number),
             None => return false,
         },

@@ -1,6 +1,6 @@
 //! The records of a block of JSON: one a line, several on a line, or over several lines.
 
-use crate::block::Framing;
+use crate::block::{Framing, Next};
 use crate::combined::lines;
 use crate::json_scan::{self, Fault, Kind, Member, Scanner, Value};
 use crate::lines::{Sound, Tally, shown};
@@ -21,6 +21,11 @@ pub trait MakeRow {
     /// `span` is the record's place in the text. The row is ended by the caller at the time given
     /// back.
     fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal>;
+
+    /// Whether the record is no event by its nature, and is only counted as skipped.
+    fn skips(&self, _text: &str, _members: &[Member]) -> bool {
+        false
+    }
 }
 
 /// Walks over the records of a block.
@@ -41,7 +46,7 @@ pub fn parse(
     };
     match framing {
         Framing::Lines => walk.lines(&sound, make),
-        Framing::Objects => walk.objects(&sound, make),
+        framing => walk.objects(framing, &sound, make),
     }
     walk.tally.close(walk.sheet.finish())
 }
@@ -63,7 +68,7 @@ impl Walk<'_> {
     fn lines(&mut self, sound: &Sound, make: &mut dyn MakeRow) {
         let text = self.sheet.text();
         for (number, line) in lines(text).enumerate() {
-            if text[line.clone()].trim().is_empty() {
+            if text[line.clone()].trim_matches(is_blank).is_empty() {
                 self.tally.skip();
                 self.ordinal += 1;
                 continue;
@@ -80,7 +85,7 @@ impl Walk<'_> {
             }
             let mut at = line.start;
             // Firehose may put one object right behind the other.
-            while let Some(skip) = text[at..line.end].find(|c: char| !c.is_ascii_whitespace()) {
+            while let Some(skip) = text[at..line.end].find(|c: char| !is_blank(c)) {
                 at += skip;
                 match self.object(text, at..line.end, make) {
                     Some(end) => at = end,
@@ -90,40 +95,54 @@ impl Walk<'_> {
         }
     }
 
-    fn objects(&mut self, sound: &Sound, make: &mut dyn MakeRow) {
+    fn objects(&mut self, framing: Framing, sound: &Sound, make: &mut dyn MakeRow) {
         let text = self.sheet.text();
         let mut at = 0;
-        loop {
-            let rest = &text[at..];
-            let Some(found) = json_scan::next_object(text.as_bytes(), at) else {
-                self.between(rest);
-                return;
-            };
-            self.between(&text[at..found.start]);
-            let end = found.end.unwrap_or(text.len());
-            let record = &text[found.start..end];
-            if record.len() > self.limits.record_bytes_max {
-                self.reject(
-                    Reason::RecordTooLong,
-                    format!("{} bytes", record.len()),
-                    record.as_bytes(),
-                );
-            } else if sound.is_repaired() && record.contains(char::REPLACEMENT_CHARACTER) {
-                self.reject(
-                    Reason::InvalidUtf8,
-                    "the object is not UTF-8".into(),
-                    record.as_bytes(),
-                );
-            } else {
-                self.object(text, found.start..end, make);
+        while let Some(next) = framing.next(text.as_bytes(), at) {
+            match next {
+                Next::Opening(start, inside) => {
+                    self.between(framing, &text[at..start]);
+                    at = inside;
+                }
+                Next::Record(start) => {
+                    self.between(framing, &text[at..start]);
+                    at = self.element(text, start, sound, make);
+                }
             }
-            at = end;
         }
+        self.between(framing, &text[at..]);
+    }
+
+    /// The object that begins at `start`; gives back where it ends.
+    fn element(&mut self, text: &str, start: usize, sound: &Sound, make: &mut dyn MakeRow) -> usize {
+        let scanned = self.scan(text, start..text.len());
+        let end = match scanned {
+            Ok(end) => end,
+            Err(_) => json_scan::next_object(text.as_bytes(), start)
+                .and_then(|found| found.end)
+                .unwrap_or(text.len()),
+        };
+        let record = &text[start..end];
+        if record.len() > self.limits.record_bytes_max {
+            let detail = format!("{} bytes", record.len());
+            self.reject(Reason::RecordTooLong, detail, record.as_bytes());
+        } else if sound.is_repaired() && record.contains(char::REPLACEMENT_CHARACTER) {
+            let detail = "the object is not UTF-8".into();
+            self.reject(Reason::InvalidUtf8, detail, record.as_bytes());
+        } else {
+            match scanned {
+                Ok(_) => self.make(text, start..end, make),
+                Err(fault) => self.fault(text, start..end, fault),
+            }
+        }
+        end
     }
 
     /// What stands between two objects: only separators are allowed there.
-    fn between(&mut self, text: &str) {
-        let rest = text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']'));
+    fn between(&mut self, framing: Framing, text: &str) {
+        let wrapped = matches!(framing, Framing::Elements(_));
+        let rest =
+            text.trim_matches(|c: char| is_blank(c) || matches!(c, ',' | '[' | ']') || wrapped && c == '}');
         if !rest.is_empty() {
             self.reject(
                 Reason::BadJson,
@@ -136,44 +155,74 @@ impl Walk<'_> {
     /// Parses the object at the start of `span`; gives back where it ends, or `None` when the
     /// whole span was rejected.
     fn object(&mut self, text: &str, span: Range<usize>, make: &mut dyn MakeRow) -> Option<usize> {
-        let mut members = std::mem::take(&mut self.members);
+        match self.scan(text, span.clone()) {
+            Ok(end) => {
+                self.make(text, span.start..end, make);
+                Some(end)
+            }
+            Err(fault) => {
+                self.fault(text, span, fault);
+                None
+            }
+        }
+    }
+
+    /// Reads the members of the object at the start of `span`; gives back where it ends.
+    fn scan(&mut self, text: &str, span: Range<usize>) -> Result<usize, Fault> {
         let mut scanner = Scanner::new(
             &text[..span.end],
             span.start,
             self.limits.json_depth_max,
             self.limits.json_fields_max,
         );
-        let result = scanner.object(&mut members);
-        let end = scanner.position();
-        let bytes = text.as_bytes();
-        let next = match result {
-            Ok(()) => {
-                match make.row(&mut self.sheet, &members, span.start..end) {
-                    Ok(ts) => {
-                        self.sheet.end_row(ts, self.ordinal);
-                        self.ordinal += 1;
-                    }
-                    Err((reason, detail)) => self.reject(reason, detail, &bytes[span.start..end]),
-                }
-                Some(end)
+        scanner.object(&mut self.members).map(|()| scanner.position())
+    }
+
+    /// Makes a row of the members just read.
+    fn make(&mut self, text: &str, span: Range<usize>, make: &mut dyn MakeRow) {
+        if make.skips(text, &self.members) {
+            self.tally.skip();
+            self.ordinal += 1;
+            return;
+        }
+        match make.row(&mut self.sheet, &self.members, span.clone()) {
+            Ok(ts) => {
+                self.sheet.end_row(ts, self.ordinal);
+                self.ordinal += 1;
             }
-            Err(Fault::TooComplex) => {
-                self.reject(
-                    Reason::TooComplex,
-                    "nested too deep or too many keys".into(),
-                    &bytes[span],
-                );
-                None
-            }
-            Err(Fault::Syntax(at)) => {
-                let detail = format!("not JSON at byte {} of the record", at - span.start);
-                self.reject(Reason::BadJson, detail, &bytes[span]);
-                None
+            Err((reason, detail)) => self.reject(reason, detail, &text.as_bytes()[span]),
+        }
+    }
+
+    fn fault(&mut self, text: &str, span: Range<usize>, fault: Fault) {
+        let (reason, detail) = match fault {
+            Fault::TooComplex => (Reason::TooComplex, "nested too deep or too many keys".into()),
+            Fault::Syntax(at) => {
+                let at = at.min(span.end) - span.start;
+                (Reason::BadJson, format!("not JSON at byte {at} of the record"))
             }
         };
-        self.members = members;
-        next
+        self.reject(reason, detail, &text.as_bytes()[span]);
     }
+}
+
+/// Blank between records. GELF over TCP ends each with a NUL.
+fn is_blank(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\0'
+}
+
+/// The value of the last member of this name.
+pub fn get<'m>(text: &str, members: &'m [Member], key: &str) -> Option<&'m Value> {
+    members
+        .iter()
+        .rev()
+        .find(|m| text[m.key.span.clone()] == *key)
+        .map(|m| &m.value)
+}
+
+/// The text of the last member of this name.
+pub fn get_string<'t>(text: &'t str, members: &[Member], key: &str) -> Option<Cow<'t, str>> {
+    get(text, members, key).and_then(|value| string(text, value))
 }
 
 /// A string value's text; `None` for any other kind.
@@ -232,7 +281,26 @@ pub fn time(text: &str, value: &Value) -> Option<i64> {
         return scalar::epoch_us(number);
     }
     let stamp = string(text, value)?;
+    if let Some(us) = scalar::iso_seconds(stamp.as_bytes()) {
+        return Some(us);
+    }
     Micros::parse_rfc3339(stamp.trim())
         .map(|at| at.0)
         .or_else(|| scalar::clf_time(stamp.trim().as_bytes()))
+}
+
+/// Appends `text` as a JSON string.
+pub fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c < ' ' => out.push_str(&format!("\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
 }

@@ -226,12 +226,11 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         let mut at = start;
         loop {
-            let Some(found) = memchr::memchr2(b'"', b'\\', &self.bytes[at..]) else {
-                return Err(Fault::Syntax(self.bytes.len()));
-            };
-            at += found;
-            if self.bytes[at] == b'"' {
-                break;
+            at = special(self.bytes, at).ok_or(Fault::Syntax(self.bytes.len()))?;
+            match self.bytes[at] {
+                b'"' => break,
+                b'\\' => {}
+                _ => return Err(Fault::Syntax(at)),
             }
             escaped = true;
             at += match self.bytes.get(at + 1) {
@@ -246,9 +245,6 @@ impl<'a> Scanner<'a> {
                 }
                 _ => return Err(Fault::Syntax(at)),
             };
-        }
-        if self.bytes[start..at].iter().any(|&b| b < 0x20) {
-            return Err(Fault::Syntax(start));
         }
         self.at = at + 1;
         Ok(Value {
@@ -321,6 +317,29 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// The first quote, backslash or control character at or after `from`, eight bytes at a time.
+#[inline]
+fn special(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // The lowest mark is right; borrows only make false ones above it.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
+    let mut at = from;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*eight);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let slash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let marks = quote | slash | below(word, 0x20);
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    let found = rest.iter().position(|&b| matches!(b, b'"' | b'\\') || b < 0x20)?;
+    Some(at + found)
+}
+
 /// A top-level object in a byte stream; `end` is `None` when the stream ends inside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
@@ -365,6 +384,77 @@ pub fn next_object(bytes: &[u8], from: usize) -> Option<Found> {
         at += 1;
     }
     Some(Found { start, end: None })
+}
+
+/// Follows the braces of one object over any number of pieces.
+#[derive(Clone, Debug, Default)]
+pub struct Braces {
+    depth: u64,
+    string: bool,
+    escape: bool,
+}
+
+impl Braces {
+    /// Where the object that began with the first piece ends in this piece, behind its brace.
+    pub fn end(&mut self, piece: &[u8]) -> Option<usize> {
+        for (at, &byte) in piece.iter().enumerate() {
+            if self.escape {
+                self.escape = false;
+                continue;
+            }
+            match byte {
+                b'\\' if self.string => self.escape = true,
+                b'"' => self.string = !self.string,
+                b'{' if !self.string => self.depth += 1,
+                b'}' if !self.string => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+/// What stands at a brace of a stream whose records may be wrapped: `{"Records":[…]}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrapper {
+    /// A wrapper; its first element is looked for from this byte on.
+    Opens(usize),
+    /// The text ends before it can be told.
+    Cut,
+    No,
+}
+
+/// Whether the object at `start` begins with the member `key` and an array in it.
+pub fn wrapper(bytes: &[u8], start: usize, key: &str) -> Wrapper {
+    let mut at = start;
+    let quote: &[u8] = b"\"";
+    for (token, blanks) in [
+        (&b"{"[..], true),
+        (quote, true),
+        (key.as_bytes(), false),
+        (quote, false),
+        (b":", true),
+        (b"[", true),
+    ] {
+        while blanks && bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        if !rest.starts_with(token) {
+            return if token.starts_with(rest) {
+                Wrapper::Cut
+            } else {
+                Wrapper::No
+            };
+        }
+        at += token.len();
+    }
+    Wrapper::Opens(at)
 }
 
 /// The text of a string value with its escapes undone; lone surrogates become U+FFFD.

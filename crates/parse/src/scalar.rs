@@ -98,6 +98,24 @@ pub fn time_seconds(bytes: &[u8]) -> Option<i64> {
     (h < 24 && m < 60 && s <= 60).then_some(h * 3600 + m * 60 + s)
 }
 
+/// `YYYY-MM-DDTHH:MM:SSZ`, with or without up to six digits of a fraction, in µs since the epoch.
+#[inline]
+pub fn iso_seconds(bytes: &[u8]) -> Option<i64> {
+    let (head, tail) = bytes.split_at_checked(19)?;
+    if head[10] != b'T' {
+        return None;
+    }
+    let fraction = match tail {
+        b"Z" => 0,
+        [b'.', digits @ .., b'Z'] if (1..=6).contains(&digits.len()) && digits[0] != b'-' => {
+            integer(digits)? * 10i64.pow(6 - digits.len() as u32)
+        }
+        _ => return None,
+    };
+    let days = date_days(&head[..10])?;
+    Some((days * 86_400 + time_seconds(&head[11..])?) * SECOND_US + fraction)
+}
+
 /// `dd/Mon/yyyy:HH:MM:SS +hhmm`, as the common log format has it, in µs since the epoch.
 pub fn clf_time(bytes: &[u8]) -> Option<i64> {
     if bytes.len() != 26 || bytes[2] != b'/' || bytes[6] != b'/' || bytes[11] != b':' || bytes[20] != b' ' {

@@ -46,7 +46,10 @@ fn json(head: &[u8]) -> Option<Format> {
 }
 
 fn of_object(head: &[u8]) -> Option<Format> {
-    Format::all().find(|format| matches!(format.spec().recognise, Recognise::Object(is) if is(head)))
+    Format::all().find(|format| match format.spec().recognise {
+        Recognise::Object(is) | Recognise::Wrapped(_, is) => is(head),
+        _ => false,
+    })
 }
 
 fn of_line(line: &[u8]) -> Option<Format> {
@@ -59,6 +62,22 @@ fn of_line(line: &[u8]) -> Option<Format> {
             .and_then(|_| of_object(line));
     }
     Format::all().find(|format| matches!(format.spec().recognise, Recognise::Line(is) if is(line)))
+}
+
+/// The first byte that is neither blank nor a NUL.
+fn next_visible(bytes: &[u8]) -> Option<u8> {
+    bytes
+        .iter()
+        .copied()
+        .find(|b| !b.is_ascii_whitespace() && *b != 0)
+}
+
+/// The first object of a head, as much of it as there is.
+pub fn first_object(head: &[u8]) -> &[u8] {
+    match json_scan::next_object(head, 0) {
+        Some(found) => &head[found.start..found.end.unwrap_or(head.len())],
+        None => &[],
+    }
 }
 
 /// How the records of a JSON input are told apart: by lines when the first object ends on its
@@ -80,6 +99,8 @@ pub fn framing(head: &[u8]) -> Framing {
     ) {
         // Several lines belong to the first object, or no line ends in sight.
         (Some(end), Some(newline)) if end > newline => Framing::Objects,
+        // Object behind object, as Firehose writes them: such a line may be the whole file.
+        (Some(end), Some(newline)) if next_visible(&head[end..newline]) == Some(b'{') => Framing::Objects,
         (Some(end), None) if head[end..].iter().any(|b| !b.is_ascii_whitespace()) => Framing::Objects,
         // An object is open at the end of a short line: pretty-printed, but cut by the head.
         (None, Some(newline)) if head[start..newline].trim_ascii() == b"{" => Framing::Objects,

@@ -1,18 +1,22 @@
 //! AWS WAF logs.
 //!
 //! Source: AWS WAF Developer Guide, *Log fields for web ACL traffic*. `rule_id` is the rule that
-//! decided: a managed group's own rule, not the group's name.
+//! decided: a managed group's own rule, not the group's name. `blocked` says that the request did
+//! not reach what it was meant for: `BLOCK`, and `CAPTCHA` and `CHALLENGE` where they ended the
+//! evaluation; rules that only counted are in `nonterminatingmatchingrules`. What the web ACL
+//! redacts is unknown: null in core columns, `REDACTED` in native ones. `account` and `region` are
+//! the web ACL's.
 
 use crate::block::Framing;
 use crate::client::ClientColumns;
 use crate::format::{FormatSpec, Recognise};
-use crate::json_records::{self, MakeRow, Refusal, put_text};
+use crate::json_columns::JsonColumns;
+use crate::json_records::{self, MakeRow, Refusal, get, get_string};
 use crate::json_scan::{Kind, Member, Scanner, Value};
 use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
-use haetae_event::dataset::NativeType;
 use haetae_event::{Dataset, Reason};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -53,6 +57,11 @@ const CORE: &[&str] = &[
 
 /// `terminatingRuleId` when no rule decided.
 const NO_RULE: &str = "Default_Action";
+/// Stands for what the web ACL hides from its log.
+const REDACTED: &str = "REDACTED";
+
+/// Fields that are not copied as they stand.
+const OWN: &[&str] = &["httpRequest.httpMethod", "httpRequest.requestId"];
 
 /// Parser of WAF records.
 pub struct Waf {
@@ -63,53 +72,65 @@ pub struct Waf {
 }
 
 struct WafRows {
-    /// (key inside its object, inside `httpRequest`, slot, type).
-    plain: Vec<(&'static str, bool, Slot, NativeType)>,
+    columns: JsonColumns,
     client: ClientColumns,
+    slots: Slots,
+    depth_max: usize,
+    fields_max: usize,
+    request: Vec<Member>,
+    headers: Headers,
+}
+
+struct Slots {
+    region: Slot,
+    account: Slot,
     dst_host: Slot,
+    method: Slot,
     uri: Slot,
     ua: Slot,
     blocked: Slot,
     rule_id: Slot,
+    request_id: Slot,
     raw: Slot,
-    attrs: Slot,
-    depth_max: usize,
-    fields_max: usize,
-    request: Vec<Member>,
+}
+
+/// The headers core columns are made of, and memory to read them.
+#[derive(Default)]
+struct Headers {
+    items: Vec<Value>,
+    members: Vec<Member>,
+    host: Option<Value>,
+    agent: Option<Value>,
+    /// Every one with the client's hops, in order.
+    hops: Vec<Value>,
 }
 
 impl Waf {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         let plan = Plan::new(Dataset::Waf, CORE, &options.columns);
-        let plain = Dataset::Waf
-            .native_fields()
-            .iter()
-            .filter(|field| field.kind != NativeType::Core("peer_ip"))
-            .map(|field| {
-                let (column, kind) = match field.kind {
-                    NativeType::Core("status") => ("status", NativeType::Int32),
-                    NativeType::Core(core) => (core, NativeType::Utf8),
-                    kind => (field.column, kind),
-                };
-                match field.vendor.strip_prefix("httpRequest.") {
-                    Some(key) => (key, true, plan.slot(column), kind),
-                    None => (field.vendor, false, plan.slot(column), kind),
-                }
-            })
-            .collect();
-        let rows = WafRows {
-            plain,
-            client: ClientColumns::new(&plan, &options.client_ip),
+        let mut columns = JsonColumns::new(&plan, Dataset::Waf, &options.limits, OWN);
+        // The guide spells it both ways.
+        columns.also("challengeResponses", "challengeResponse");
+        let slots = Slots {
+            region: plan.slot("region"),
+            account: plan.slot("account"),
             dst_host: plan.slot("dst_host"),
+            method: plan.slot("method"),
             uri: plan.slot("uri"),
             ua: plan.slot("ua"),
             blocked: plan.slot("blocked"),
             rule_id: plan.slot("rule_id"),
+            request_id: plan.slot("request_id"),
             raw: plan.slot("raw"),
-            attrs: plan.slot("attrs"),
+        };
+        let rows = WafRows {
+            columns,
+            client: ClientColumns::new(&plan, &options.client_ip),
+            slots,
             depth_max: options.limits.json_depth_max,
             fields_max: options.limits.json_fields_max,
             request: Vec::new(),
+            headers: Headers::default(),
         };
         Waf {
             plan,
@@ -134,138 +155,191 @@ impl Parser for Waf {
     }
 }
 
-fn get<'m>(text: &str, members: &'m [Member], key: &str) -> Option<&'m Value> {
-    members
-        .iter()
-        .rev()
-        .find(|m| text[m.key.span.clone()] == *key)
-        .map(|m| &m.value)
+/// Whether the request was kept from what it was meant for; `None` for an action not known.
+fn is_blocked(action: &str) -> Option<bool> {
+    match action {
+        "BLOCK" | "CAPTCHA" | "CHALLENGE" => Some(true),
+        "ALLOW" | "COUNT" => Some(false),
+        _ => None,
+    }
 }
 
-fn get_string<'t>(text: &'t str, members: &[Member], key: &str) -> Option<Cow<'t, str>> {
-    get(text, members, key).and_then(|value| json_records::string(text, value))
+/// Region and account of `arn:aws:wafv2:REGION:ACCOUNT:…`; classic web ACLs have a bare id.
+fn arn_parts(arn: &str) -> (Option<&str>, Option<&str>) {
+    let mut parts = arn.split(':');
+    if parts.next() != Some("arn") {
+        return (None, None);
+    }
+    let mut parts = parts
+        .skip(2)
+        .map(|part| Some(part).filter(|part| !part.is_empty()));
+    (parts.next().flatten(), parts.next().flatten())
 }
 
 impl WafRows {
     fn members(&self, text: &str, value: &Value, into: &mut Vec<Member>) {
-        into.clear();
-        if value.kind == Kind::Object {
-            // Checked when the record was read.
-            let _ = Scanner::new(text, value.span.start, self.depth_max, self.fields_max).object(into);
-        }
+        self.columns.members(text, value, into);
     }
 
-    fn items(&self, text: &str, value: Option<&Value>) -> Vec<Value> {
-        let mut items = Vec::new();
+    fn items(&self, text: &str, value: Option<&Value>, into: &mut Vec<Value>) {
+        into.clear();
         if let Some(value) = value
             && value.kind == Kind::Array
         {
-            let _ = Scanner::new(text, value.span.start, self.depth_max, self.fields_max).array(&mut items);
+            let _ = Scanner::new(text, value.span.start, self.depth_max, self.fields_max).array(into);
         }
-        items
     }
 
-    /// The values of the request's headers under a lower-case name, in order.
-    fn headers<'t>(&self, text: &'t str, request: &[Member], name: &str) -> Vec<Cow<'t, str>> {
-        let mut found = Vec::new();
-        let mut members = Vec::new();
-        for item in self.items(text, get(text, request, "headers")) {
-            self.members(text, &item, &mut members);
-            let matches = get_string(text, &members, "name").is_some_and(|n| n.eq_ignore_ascii_case(name));
-            if matches && let Some(value) = get_string(text, &members, "value") {
-                found.push(value);
+    /// Finds the headers that matter. Names come in any case, and more than once: the first `Host`
+    /// and `User-Agent` count, and every header with hops.
+    fn headers(&mut self, text: &str, request: &[Member]) {
+        let mut found = std::mem::take(&mut self.headers);
+        (found.host, found.agent) = (None, None);
+        found.hops.clear();
+        self.items(text, get(text, request, "headers"), &mut found.items);
+        for item in &found.items {
+            self.members(text, item, &mut found.members);
+            let (Some(name), Some(value)) = (
+                get(text, &found.members, "name"),
+                get(text, &found.members, "value"),
+            ) else {
+                continue;
+            };
+            let name = &text[name.span.clone()];
+            if name.eq_ignore_ascii_case("host") {
+                found.host.get_or_insert_with(|| value.clone());
+            } else if name.eq_ignore_ascii_case("user-agent") {
+                found.agent.get_or_insert_with(|| value.clone());
+            }
+            if self.client.reads_hops() && name.eq_ignore_ascii_case(self.client.header()) {
+                found.hops.push(value.clone());
             }
         }
-        found
+        self.headers = found;
     }
 
-    /// The rule that decided, in the rule group that holds it.
+    /// The rule that decided. Where that is a rule group, the group's own rule: of the groups
+    /// looked at the last one ended the evaluation, unless its action was overridden.
     fn rule<'t>(&self, text: &'t str, record: &[Member]) -> Option<Cow<'t, str>> {
         let named = get_string(text, record, "terminatingRuleId").filter(|id| id != NO_RULE)?;
-        let mut group = Vec::new();
-        let mut rule = Vec::new();
-        for item in self.items(text, get(text, record, "ruleGroupList")) {
-            self.members(text, &item, &mut group);
-            if let Some(terminating) = get(text, &group, "terminatingRule") {
-                self.members(text, terminating, &mut rule);
-                if let Some(id) = get_string(text, &rule, "ruleId") {
-                    return Some(id);
-                }
+        let kind = get_string(text, record, "terminatingRuleType");
+        if kind.is_some_and(|kind| matches!(&*kind, "REGULAR" | "RATE_BASED")) {
+            return Some(named);
+        }
+        let action = get_string(text, record, "action");
+        let (mut items, mut group, mut rule) = (Vec::new(), Vec::new(), Vec::new());
+        self.items(text, get(text, record, "ruleGroupList"), &mut items);
+        for item in items.iter().rev() {
+            self.members(text, item, &mut group);
+            let Some(terminating) = get(text, &group, "terminatingRule") else {
+                continue;
+            };
+            self.members(text, terminating, &mut rule);
+            let same = match (get_string(text, &rule, "action"), &action) {
+                (Some(of_rule), Some(action)) => of_rule == *action,
+                _ => true,
+            };
+            if let Some(id) = get_string(text, &rule, "ruleId").filter(|_| same) {
+                return Some(id);
             }
         }
         Some(named)
     }
 
-    fn derived(&mut self, sheet: &mut Sheet<'_>, record: &[Member], request: &[Member]) {
+    /// Puts a string; escapes undone, `REDACTED` and nothing left out.
+    fn put_known(&self, sheet: &mut Sheet<'_>, slot: Slot, value: Option<&Value>) {
         let text = sheet.text();
-        let row = sheet.row();
-        if self.uri.wanted()
-            && let Some(path) = get_string(text, request, "uri")
+        if let Some(value) = value
+            && matches!(value.kind, Kind::Str { .. })
+            && text[value.span.clone()] != *REDACTED
         {
-            let query = get_string(text, request, "args").filter(|args| !args.is_empty());
-            match query {
-                Some(query) => sheet.put_str(self.uri, row, &format!("{path}?{query}")),
-                None => sheet.put_str(self.uri, row, &path),
-            }
-        }
-        if self.dst_host.wanted() {
-            let host = get_string(text, request, "host").filter(|host| !host.is_empty());
-            let host = host.or_else(|| self.headers(text, request, "host").into_iter().next());
-            if let Some(host) = host.filter(|host| *host != "REDACTED") {
-                sheet.put_str(self.dst_host, row, &host);
-            }
-        }
-        if self.ua.wanted()
-            && let Some(agent) = self.headers(text, request, "user-agent").first()
-        {
-            sheet.put_str(self.ua, row, agent);
-        }
-        if let Some(action) = get_string(text, record, "action") {
-            sheet.put_bool(self.blocked, row, action == "BLOCK");
-        }
-        if self.rule_id.wanted()
-            && let Some(rule) = self.rule(text, record)
-        {
-            sheet.put_str(self.rule_id, row, &rule);
-        }
-        if self.client.wanted()
-            && let Some(peer) = get_string(text, request, "clientIp")
-        {
-            let hops = if self.client.reads_hops() {
-                self.headers(text, request, self.client.header()).join(",")
-            } else {
-                String::new()
-            };
-            self.client
-                .put_text(sheet, row, &peer, Some(hops.as_str()).filter(|h| !h.is_empty()));
+            json_records::put_text(sheet, slot, sheet.row(), value);
         }
     }
 
-    /// Keys without a column, as JSON.
-    fn rest(&self, sheet: &mut Sheet<'_>, record: &[Member]) {
-        if !self.attrs.wanted() {
+    /// Path and query as one.
+    fn uri(&self, sheet: &mut Sheet<'_>, request: &[Member]) {
+        let text = sheet.text();
+        let Some(path) = get(text, request, "uri").filter(|path| matches!(path.kind, Kind::Str { .. }))
+        else {
+            return;
+        };
+        let query = get(text, request, "args").filter(|args| {
+            matches!(args.kind, Kind::Str { .. }) && !matches!(&text[args.span.clone()], "" | REDACTED)
+        });
+        let (Some(query), false) = (query, text[path.span.clone()] == *REDACTED) else {
+            return self.put_known(sheet, self.slots.uri, Some(path));
+        };
+        let row = sheet.row();
+        let plain = Kind::Str { escaped: false };
+        if path.kind == plain && query.kind == plain {
+            sheet.put_joined(self.slots.uri, row, path.span.clone(), query.span.clone());
+        } else if let (Some(path), Some(query)) = (
+            json_records::string(text, path),
+            json_records::string(text, query),
+        ) {
+            sheet.put_str(self.slots.uri, row, &format!("{path}?{query}"));
+        }
+    }
+
+    fn derived(&mut self, sheet: &mut Sheet<'_>, record: &[Member], request: &[Member]) {
+        let text = sheet.text();
+        let row = sheet.row();
+        if self.slots.uri.wanted() {
+            self.uri(sheet, request);
+        }
+        if self.slots.dst_host.wanted() || self.slots.ua.wanted() || self.client.reads_hops() {
+            self.headers(text, request);
+            let host =
+                get(text, request, "host").filter(|host| !matches!(&text[host.span.clone()], "" | "null"));
+            self.put_known(sheet, self.slots.dst_host, host.or(self.headers.host.as_ref()));
+            self.put_known(sheet, self.slots.ua, self.headers.agent.as_ref());
+        }
+        let action = get_string(text, record, "action");
+        if let Some(blocked) = action.and_then(|action| is_blocked(&action)) {
+            sheet.put_bool(self.slots.blocked, row, blocked);
+        }
+        if self.slots.rule_id.wanted()
+            && let Some(rule) = self.rule(text, record)
+        {
+            sheet.put_str(self.slots.rule_id, row, &rule);
+        }
+        if (self.slots.region.wanted() || self.slots.account.wanted())
+            && let Some(arn) = get_string(text, record, "webaclId")
+        {
+            let (region, account) = arn_parts(&arn);
+            region
+                .into_iter()
+                .for_each(|region| sheet.put_str(self.slots.region, row, region));
+            account
+                .into_iter()
+                .for_each(|account| sheet.put_str(self.slots.account, row, account));
+        }
+        if self.client.wanted() {
+            self.address(sheet, request);
+        }
+    }
+
+    fn address(&mut self, sheet: &mut Sheet<'_>, request: &[Member]) {
+        let text = sheet.text();
+        let Some(peer) = get(text, request, "clientIp") else {
+            return;
+        };
+        if !matches!(peer.kind, Kind::Str { .. }) || peer.span.is_empty() {
             return;
         }
-        let text = sheet.text();
-        let mut attrs = String::new();
-        for member in record {
-            let key = &text[member.key.span.clone()];
-            if key != "httpRequest"
-                && !self
-                    .plain
+        let mut hops = Vec::new();
+        if self.client.reads_hops() {
+            hops.extend(
+                self.headers
+                    .hops
                     .iter()
-                    .any(|(name, inside, ..)| !inside && *name == key)
-            {
-                attrs.push(if attrs.is_empty() { '{' } else { ',' });
-                attrs.push_str(&text[member.key.whole()]);
-                attrs.push(':');
-                attrs.push_str(&text[member.value.whole()]);
-            }
+                    .filter_map(|hop| json_records::string(text, hop)),
+            );
         }
-        if !attrs.is_empty() {
-            attrs.push('}');
-            sheet.put_str(self.attrs, sheet.row(), &attrs);
-        }
+        let hops = hops.join(",");
+        let hops = Some(hops.as_str()).filter(|hops| !hops.is_empty());
+        self.client.put(sheet, sheet.row(), peer.span.clone(), hops);
     }
 }
 
@@ -281,32 +355,14 @@ impl MakeRow for WafRows {
             Some(value) => self.members(text, value, &mut request),
             None => request.clear(),
         }
-        sheet.put_span(self.raw, row, span);
-        for &(key, inside, slot, kind) in &self.plain {
-            if !slot.wanted() || slot == self.rule_id {
-                continue;
-            }
-            let Some(value) = get(text, if inside { &request } else { record }, key) else {
-                continue;
-            };
-            match kind {
-                NativeType::Int32 => {
-                    if let Some(n) = json_records::whole(text, value).and_then(|n| i32::try_from(n).ok()) {
-                        sheet.put_i32(slot, row, n);
-                    }
-                }
-                NativeType::Int64 => {
-                    if let Some(n) = json_records::whole(text, value) {
-                        sheet.put_i64(slot, row, n);
-                    }
-                }
-                // Old records say `"null"` where they have no request id.
-                _ if key == "requestId" && text[value.span.clone()] == *"null" => {}
-                _ => put_text(sheet, slot, row, value),
-            }
-        }
+        sheet.put_span(self.slots.raw, row, span);
+        self.columns.fill(sheet, record);
+        self.columns.put_attrs(sheet);
+        self.put_known(sheet, self.slots.method, get(text, &request, "httpMethod"));
+        // Old records say `"null"` where they have no request id.
+        let id = get(text, &request, "requestId").filter(|id| text[id.span.clone()] != *"null");
+        self.put_known(sheet, self.slots.request_id, id);
         self.derived(sheet, record, &request);
-        self.rest(sheet, record);
         self.request = request;
         Ok(ts)
     }

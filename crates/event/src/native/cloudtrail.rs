@@ -1,5 +1,128 @@
 //! CloudTrail record fields.
 
+use super::field;
 use crate::dataset::NativeField;
+use crate::dataset::NativeType::{Boolean, Core, Utf8};
 
-pub const FIELDS: &[NativeField] = &[];
+/// CloudTrail record fields; free-form objects and arrays are JSON text. `eventVersion` is
+/// `major.minor`, kept as text: 1.10 is newer than 1.9. `mfaAuthenticated` and
+/// `sessionCredentialFromConsole`, which the vendor writes as strings, are truth values here.
+pub const FIELDS: &[NativeField] = &[
+    field("eventVersion", "eventversion", Utf8, &[]),
+    field("userIdentity.type", "useridentity_type", Utf8, &[]),
+    field("userIdentity.principalId", "useridentity_principalid", Utf8, &[]),
+    field("userIdentity.arn", "useridentity_arn", Utf8, &[]),
+    field("userIdentity.accountId", "useridentity_accountid", Utf8, &[]),
+    field("userIdentity.accessKeyId", "useridentity_accesskeyid", Utf8, &[]),
+    field("userIdentity.userName", "useridentity_username", Utf8, &[]),
+    field(
+        "userIdentity.sessionContext.sessionIssuer.type",
+        "useridentity_sessioncontext_sessionissuer_type",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.sessionIssuer.principalId",
+        "useridentity_sessioncontext_sessionissuer_principalid",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.sessionIssuer.arn",
+        "useridentity_sessioncontext_sessionissuer_arn",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.sessionIssuer.accountId",
+        "useridentity_sessioncontext_sessionissuer_accountid",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.sessionIssuer.userName",
+        "useridentity_sessioncontext_sessionissuer_username",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.webIdFederationData",
+        "useridentity_sessioncontext_webidfederationdata",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.attributes.creationDate",
+        "useridentity_sessioncontext_attributes_creationdate",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.attributes.mfaAuthenticated",
+        "useridentity_sessioncontext_attributes_mfaauthenticated",
+        Boolean,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.sourceIdentity",
+        "useridentity_sessioncontext_sourceidentity",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.sessionContext.ec2RoleDelivery",
+        "useridentity_sessioncontext_ec2roledelivery",
+        Utf8,
+        &[],
+    ),
+    field("userIdentity.invokedBy", "useridentity_invokedby", Utf8, &[]),
+    field("userIdentity.inScopeOf", "useridentity_inscopeof", Utf8, &[]),
+    field("userIdentity.onBehalfOf", "useridentity_onbehalfof", Utf8, &[]),
+    field(
+        "userIdentity.identityProvider",
+        "useridentity_identityprovider",
+        Utf8,
+        &[],
+    ),
+    field(
+        "userIdentity.credentialId",
+        "useridentity_credentialid",
+        Utf8,
+        &[],
+    ),
+    field("eventTime", "eventtime", Utf8, &[]),
+    field("eventSource", "eventsource", Utf8, &[]),
+    field("eventName", "eventname", Utf8, &[]),
+    field("awsRegion", "awsregion", Core("region"), &[]),
+    field("sourceIPAddress", "sourceipaddress", Utf8, &["sourceIpAddress"]),
+    field("userAgent", "useragent", Core("ua"), &[]),
+    field("errorCode", "errorcode", Utf8, &[]),
+    field("errorMessage", "errormessage", Utf8, &[]),
+    field("requestParameters", "requestparameters", Utf8, &[]),
+    field("responseElements", "responseelements", Utf8, &[]),
+    field("additionalEventData", "additionaleventdata", Utf8, &[]),
+    field("requestID", "requestid", Utf8, &["requestId"]),
+    field("eventID", "eventid", Core("request_id"), &["eventId"]),
+    field("readOnly", "readonly", Boolean, &[]),
+    field("resources", "resources", Utf8, &[]),
+    field("eventType", "eventtype", Utf8, &[]),
+    field("apiVersion", "apiversion", Utf8, &[]),
+    field("managementEvent", "managementevent", Boolean, &[]),
+    field("recipientAccountId", "recipientaccountid", Utf8, &[]),
+    field("serviceEventDetails", "serviceeventdetails", Utf8, &[]),
+    field("sharedEventID", "sharedeventid", Utf8, &["sharedEventId"]),
+    field("vpcEndpointId", "vpcendpointid", Utf8, &[]),
+    field("vpcEndpointAccountId", "vpcendpointaccountid", Utf8, &[]),
+    field("eventCategory", "eventcategory", Utf8, &[]),
+    field("addendum", "addendum", Utf8, &[]),
+    field("eventContext", "eventcontext", Utf8, &[]),
+    field("edgeDeviceDetails", "edgedevicedetails", Utf8, &[]),
+    field("insightDetails", "insightdetails", Utf8, &[]),
+    field(
+        "sessionCredentialFromConsole",
+        "sessioncredentialfromconsole",
+        Boolean,
+        &[],
+    ),
+    field("tlsDetails", "tlsdetails", Utf8, &[]),
+];

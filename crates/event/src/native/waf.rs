@@ -58,7 +58,12 @@ pub const FIELDS: &[NativeField] = &[
     field("httpRequest.host", "httprequest_host", Utf8, &[]),
     field("labels", "labels", Utf8, &[]),
     field("captchaResponse", "captcharesponse", Utf8, &[]),
-    field("challengeResponse", "challengeresponse", Utf8, &[]),
+    field(
+        "challengeResponse",
+        "challengeresponse",
+        Utf8,
+        &["challengeResponses"],
+    ),
     field("ja3Fingerprint", "ja3fingerprint", Utf8, &[]),
     field("ja4Fingerprint", "ja4fingerprint", Core("ja4"), &[]),
     field("clientAsn", "clientasn", Int64, &[]),

@@ -156,7 +156,7 @@ fn cloudfront_raw_is_canonical_json_and_new_columns_are_attributes() {
         ("date", texts(&[Some("2026-03-01")])),
         ("time", texts(&[Some("10:00:00")])),
         ("timestamp_ms", texts(&[Some("1772359200123")])),
-        ("yy_version", texts(&[Some("a\"b")])),
+        ("bb_version", texts(&[Some("a\"b")])),
         ("c_ip", texts(&[None])),
         ("zz", Arc::new(Int64Array::from(vec![7])) as ArrayRef),
     ];
@@ -165,10 +165,10 @@ fn cloudfront_raw_is_canonical_json_and_new_columns_are_attributes() {
     assert_eq!(whole.cell(0, "ts"), "2026-03-01T10:00:00.123Z");
     assert_eq!(whole.cell(0, "request_id"), "id==");
     assert_eq!(whole.cell(0, "uri"), "/a%09b", "as CloudFront itself encodes it");
-    assert_eq!(whole.cell(0, "attrs"), "{\"yy_version\":\"a\\\"b\",\"zz\":7}");
+    assert_eq!(whole.cell(0, "attrs"), "{\"bb_version\":\"a\\\"b\",\"zz\":7}");
     assert_eq!(
         whole.cell(0, "raw"),
-        "{\"X_Edge_Request_Id\":\"id==\",\"yy_version\":\"a\\\"b\",\"cs-uri-stem\":\"/a\\tb\",\
+        "{\"X_Edge_Request_Id\":\"id==\",\"bb_version\":\"a\\\"b\",\"cs-uri-stem\":\"/a\\tb\",\
          \"date\":\"2026-03-01\",\"time\":\"10:00:00\",\"timestamp_ms\":\"1772359200123\",\"zz\":7}"
     );
 }
