@@ -5,6 +5,7 @@ use crate::inflate::{Decoder, Stop};
 use crate::json_scan::{self, Braces, Wrapper};
 use crate::options::Limits;
 use crate::parser::RawBlock;
+use crate::records;
 use arrow::buffer::Buffer;
 use haetae_event::reject::REJECT_BYTES_MAX;
 use haetae_event::{Reason, Reject};
@@ -24,6 +25,8 @@ pub enum Framing {
     /// records: its elements are the records, `{"Records":[` and `]}` belong to none. Any number
     /// of wrappers and bare records may follow each other.
     Elements(&'static str),
+    /// As RFC 6587 has it: after as many bytes as a frame's count says, else at a newline or NUL.
+    Frames,
 }
 
 /// What comes next in a stream of objects.
@@ -274,6 +277,10 @@ impl<R: Read> BlockReader<R> {
         let filled = &self.buffer[..self.filled];
         match self.framing {
             Framing::Lines => memchr::memrchr(b'\n', filled).map(|at| at + 1),
+            Framing::Frames => {
+                let clean_end = self.ended && self.stop.is_none();
+                records::boundary(filled, self.record_bytes_max, clean_end)
+            }
             framing => Some(framing.cut(filled)).filter(|&cut| cut > 0),
         }
     }
@@ -323,6 +330,7 @@ impl<R: Read> BlockReader<R> {
             let filled = &self.buffer[..self.filled];
             let end = match self.framing {
                 Framing::Lines => memchr::memchr(b'\n', filled).map(|at| at + 1),
+                Framing::Frames => memchr::memchr2(b'\n', 0, filled).map(|at| at + 1),
                 Framing::Objects => memchr::memmem::find(filled, b"\n{")
                     .into_iter()
                     .chain(memchr::memmem::find(filled, b"}{"))

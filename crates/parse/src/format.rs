@@ -5,8 +5,8 @@ use crate::json_scan::{self, Wrapper};
 use crate::options::ParseOptions;
 use crate::parser::Parser;
 use crate::{
-    alb, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, gelf, iis, json, nlb,
-    route53, s3access, sniff, vpcflow, vpcflow_message, waf,
+    alb, cef, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, gelf, iis, json,
+    leef, logfmt, nlb, route53, s3access, sniff, syslog, vpcflow, vpcflow_message, waf,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -68,7 +68,11 @@ static FORMATS: &[&FormatSpec] = &[
     &route53::SPEC,
     &route53::ZONE,
     &gelf::SPEC,
+    &cef::SPEC,
+    &leef::SPEC,
+    &syslog::SPEC,
     &combined::SPEC,
+    &logfmt::SPEC,
     &json::SPEC,
 ];
 
@@ -127,7 +131,7 @@ impl Format {
         if self.is_json() {
             sniff::framing(head)
         } else {
-            Framing::Lines
+            sniff::line_framing(self, head)
         }
     }
 }

@@ -32,7 +32,8 @@ pub static SPEC: FormatSpec = FormatSpec {
 /// Warning of a record without any time: it is stored at its arrival.
 pub const TS_MISSING: &str = "ts_missing";
 
-const TIME: &[&str] = &[
+/// Spellings of a record's time, the first with a value wins.
+pub const TIME: &[&str] = &[
     "ts",
     "@timestamp",
     "timestamp",
@@ -44,7 +45,8 @@ const TIME: &[&str] = &[
     "start_time",
     "eventTime",
 ];
-const CLIENT: &[&str] = &[
+/// Spellings of the peer's address.
+pub const CLIENT: &[&str] = &[
     "src_ip",
     "client_ip",
     "clientIp",
@@ -56,7 +58,8 @@ const CLIENT: &[&str] = &[
     "ip",
     "peer_ip",
 ];
-const FORWARDED: &[&str] = &[
+/// Spellings of the header with the hops.
+pub const FORWARDED: &[&str] = &[
     "http_x_forwarded_for",
     "x_forwarded_for",
     "x-forwarded-for",
@@ -65,7 +68,7 @@ const FORWARDED: &[&str] = &[
 
 /// What a known key fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fill {
+pub enum Fill {
     Text(Slot),
     I32(Slot),
     I64(Slot),
@@ -158,6 +161,46 @@ const STATUS: &[&str] = &[
 const DURATION: &[&str] = &["request_time"];
 const BLOCKED: &[&str] = &["blocked"];
 
+/// A key's name, its rank among the spellings of its column, the column's number, what it fills.
+pub type KnownKey = (&'static str, usize, usize, Fill);
+
+/// Known keys for looking up; of a name that fills two columns the first counts.
+fn by_name(keys: Vec<KnownKey>) -> AHashMap<&'static str, (usize, usize, Fill)> {
+    let mut names = AHashMap::new();
+    for (name, rank, column, fill) in keys {
+        names.entry(name).or_insert((rank, column, fill));
+    }
+    names
+}
+
+/// The keys that fill columns: of Core v1 and those that `native` says the dataset has. A column
+/// it lacks has its keys in the attributes. Only in an access record (`web`) is it certain what
+/// `bytes` and `size` count.
+pub fn known_keys(plan: &Plan, web: bool, native: impl Fn(&str) -> bool) -> Vec<KnownKey> {
+    let mut keys = Vec::new();
+    let mut columns = 0;
+    let mut add = |column: &str, names: &[&'static str], fill: fn(Slot) -> Fill| {
+        columns += 1;
+        if native(column) || CORE.contains(&column) {
+            keys.extend(
+                names
+                    .iter()
+                    .enumerate()
+                    .map(|(rank, name)| (*name, rank, columns, fill(plan.slot(column)))),
+            );
+        }
+    };
+    TEXT.iter()
+        .for_each(|(column, names)| add(column, names, Fill::Text));
+    WHOLE
+        .iter()
+        .for_each(|(column, names)| add(column, if web { names } else { &names[..1] }, Fill::I64));
+    add("status", if web { STATUS } else { &STATUS[..3] }, Fill::I32);
+    add("request_time", DURATION, Fill::F64);
+    add("blocked", BLOCKED, Fill::Bool);
+    keys
+}
+
 /// Whether the keys are those of an access record.
 pub fn is_access_record(text: &str, limits: &Limits) -> bool {
     let mut members = Vec::new();
@@ -246,30 +289,9 @@ impl Json {
     pub fn new(options: &ParseOptions, dataset: Dataset, framing: Framing) -> Self {
         let plan = Plan::new(dataset, CORE, &options.columns);
         let web = dataset == Dataset::Web;
-        let mut keys = AHashMap::new();
-        let mut columns = 0;
-        let mut add = |column: &str, names: &[&'static str], fill: fn(Slot) -> Fill| {
-            columns += 1;
-            let native = dataset.native_fields().iter().any(|f| f.column == column);
-            // A column the dataset lacks: its keys are attributes.
-            if native || CORE.contains(&column) {
-                for (rank, name) in names.iter().enumerate() {
-                    keys.entry(*name)
-                        .or_insert((rank, columns, fill(plan.slot(column))));
-                }
-            }
-        };
-        TEXT.iter()
-            .for_each(|(column, names)| add(column, names, Fill::Text));
-        WHOLE.iter().for_each(|(column, names)| {
-            // Only in an access record is it certain what `bytes` and `size` count.
-            add(column, if web { names } else { &names[..1] }, Fill::I64);
-        });
-        add("status", if web { STATUS } else { &STATUS[..3] }, Fill::I32);
-        add("request_time", DURATION, Fill::F64);
-        add("blocked", BLOCKED, Fill::Bool);
+        let native = |column: &str| dataset.native_fields().iter().any(|f| f.column == column);
         let rows = JsonRows {
-            keys,
+            keys: by_name(known_keys(&plan, web, native)),
             client: ClientColumns::new(&plan, &options.client_ip),
             line: RequestLine {
                 web,

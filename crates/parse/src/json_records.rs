@@ -45,7 +45,7 @@ pub fn parse(
         members: Vec::new(),
     };
     match framing {
-        Framing::Lines => walk.lines(&sound, make),
+        Framing::Lines | Framing::Frames => walk.lines(&sound, make),
         framing => walk.objects(framing, &sound, make),
     }
     walk.tally.close(walk.sheet.finish())

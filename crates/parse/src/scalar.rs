@@ -59,8 +59,9 @@ fn slow_decimal(bytes: &[u8]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// Two digits as a number.
 #[inline]
-fn pair(bytes: &[u8]) -> Option<i64> {
+pub fn pair(bytes: &[u8]) -> Option<i64> {
     let [a, b] = *<&[u8; 2]>::try_from(bytes).ok()?;
     let (a, b) = (a.wrapping_sub(b'0'), b.wrapping_sub(b'0'));
     (a <= 9 && b <= 9).then(|| i64::from(a) * 10 + i64::from(b))
@@ -75,7 +76,8 @@ pub fn date_days(bytes: &[u8]) -> Option<i64> {
     civil_days(year, pair(&bytes[5..7])?, pair(&bytes[8..10])?)
 }
 
-fn civil_days(year: i64, month: i64, day: i64) -> Option<i64> {
+/// Days since the epoch of a date; `None` when there is no such day.
+pub fn civil_days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
         2 => 28 + i64::from(leap),

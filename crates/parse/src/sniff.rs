@@ -3,6 +3,7 @@
 use crate::block::Framing;
 use crate::format::{Format, Recognise};
 use crate::json_scan;
+use crate::records;
 
 /// Lines looked at.
 const LINES_MAX: usize = 64;
@@ -77,6 +78,15 @@ pub fn first_object(head: &[u8]) -> &[u8] {
     match json_scan::next_object(head, 0) {
         Some(found) => &head[found.start..found.end.unwrap_or(head.len())],
         None => &[],
+    }
+}
+
+/// How the records of a line format are told apart: the syslog family may come in frames.
+pub fn line_framing(format: Format, head: &[u8]) -> Framing {
+    if matches!(format.as_str(), "syslog" | "cef" | "leef") && records::is_framed(head) {
+        Framing::Frames
+    } else {
+        Framing::Lines
     }
 }
 

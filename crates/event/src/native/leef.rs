@@ -1,5 +1,55 @@
 //! Log Event Extended Format fields.
 
+use super::field;
 use crate::dataset::NativeField;
+use crate::dataset::NativeType::{Core, Int32, Int64, Utf8};
 
-pub const FIELDS: &[NativeField] = &[];
+/// LEEF's header and predefined attributes, under their own names. `hostname` is the syslog
+/// header's.
+pub const FIELDS: &[NativeField] = &[
+    field("leefVersion", "leefversion", Utf8, &[]),
+    field("vendor", "vendor", Utf8, &["deviceVendor"]),
+    field("product", "product", Utf8, &["deviceProduct"]),
+    field("version", "version", Utf8, &["deviceVersion"]),
+    field("eventId", "eventid", Core("rule_id"), &["eventID"]),
+    field("hostname", "hostname", Utf8, &[]),
+    field("devTime", "devtime", Utf8, &[]),
+    field("devTimeFormat", "devtimeformat", Utf8, &[]),
+    field("cat", "cat", Utf8, &["category"]),
+    field("sev", "sev", Utf8, &["severity"]),
+    field("action", "action", Utf8, &[]),
+    field("act", "act", Utf8, &[]),
+    field("proto", "proto", Utf8, &[]),
+    field("src", "src", Utf8, &[]),
+    field("srcPort", "srcport", Int32, &[]),
+    field("srcMAC", "srcmac", Utf8, &[]),
+    field("srcPreNAT", "srcprenat", Utf8, &[]),
+    field("srcPostNAT", "srcpostnat", Utf8, &[]),
+    field("dst", "dst", Utf8, &[]),
+    field("dstPort", "dstport", Int32, &[]),
+    field("dstMAC", "dstmac", Utf8, &[]),
+    field("dstPreNAT", "dstprenat", Utf8, &[]),
+    field("dstPostNAT", "dstpostnat", Utf8, &[]),
+    field("usrName", "usrname", Utf8, &[]),
+    field("accountName", "accountname", Utf8, &[]),
+    field("identSrc", "identsrc", Utf8, &[]),
+    field("identHostName", "identhostname", Utf8, &[]),
+    field("role", "role", Utf8, &[]),
+    field("realm", "realm", Utf8, &[]),
+    field("domain", "domain", Utf8, &[]),
+    field("groupID", "groupid", Utf8, &[]),
+    field("policy", "policy", Utf8, &[]),
+    field("resource", "resource", Utf8, &[]),
+    field("url", "url", Utf8, &[]),
+    field("srcBytes", "srcbytes", Core("bytes_in"), &[]),
+    field("dstBytes", "dstbytes", Core("bytes_out"), &[]),
+    field("srcPackets", "srcpackets", Int64, &[]),
+    field("dstPackets", "dstpackets", Int64, &[]),
+    field("totalPackets", "totalpackets", Int64, &[]),
+    field("vSrc", "vsrc", Utf8, &[]),
+    field("vSrcName", "vsrcname", Utf8, &[]),
+    field("isLoginEvent", "isloginevent", Utf8, &[]),
+    field("isLogoutEvent", "islogoutevent", Utf8, &[]),
+    field("reason", "reason", Utf8, &[]),
+    field("msg", "msg", Utf8, &["message"]),
+];

@@ -2,6 +2,7 @@
 
 mod alb;
 mod bad_input;
+mod cef;
 mod cloudfront_v2;
 mod cloudtrail;
 mod elb;
@@ -9,6 +10,8 @@ mod envelope;
 mod gelf;
 mod golden;
 mod iis;
+mod leef;
+mod logfmt;
 mod nginx_json;
 mod nlb;
 mod oracle;
@@ -17,5 +20,6 @@ mod properties;
 mod route53;
 mod s3access;
 mod support;
+mod syslog;
 mod vpcflow;
 mod waf;

@@ -1,6 +1,8 @@
 //! Invariants: the counts balance, blocks do not matter, nothing panics.
 
-use crate::support::{CLOUDFRONT, COMBINED, FLOWS, JSON, WAF, Whole, gzip, read, read_as};
+use crate::support::{
+    CEF, CLOUDFRONT, COMBINED, FLOWS, JSON, LEEF, LOGFMT, SYSLOG, WAF, Whole, gzip, read, read_as,
+};
 use haetae_event::Columns;
 use haetae_parse::{Format, Limits, ParseOptions};
 use proptest::prelude::*;
@@ -43,7 +45,22 @@ fn samples() -> Vec<(Format, Vec<u8>)> {
         (format("waf"), pretty.into_bytes()),
         (format("json"), JSON.repeat(3).into_bytes()),
         (format("json"), JSON.replace('\n', "\r\n").into_bytes()),
+        (format("syslog"), SYSLOG.repeat(3).into_bytes()),
+        (format("syslog"), counted(SYSLOG).into_bytes()),
+        (format("cef"), CEF.repeat(3).into_bytes()),
+        (format("cef"), counted(CEF).into_bytes()),
+        (format("leef"), LEEF.repeat(3).into_bytes()),
+        (format("logfmt"), LOGFMT.repeat(3).into_bytes()),
     ]
+}
+
+/// The lines as RFC 6587 frames, each with its newline inside.
+fn counted(lines: &str) -> String {
+    lines
+        .lines()
+        .filter(|line| line.starts_with('<'))
+        .map(|line| format!("{} {line}\n", line.len() + 1))
+        .collect()
 }
 
 /// Details may speak of places in a block; everything else must agree.

@@ -130,6 +130,42 @@ pub fn shared(path: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// Seconds this thread has run; of the wall where the system does not say.
+fn cpu_seconds() -> f64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let ran = std::fs::read("/proc/thread-self/schedstat").ok();
+    let ran = ran.and_then(|text| {
+        String::from_utf8(text)
+            .ok()?
+            .split(' ')
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    let wall = || START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64();
+    ran.map_or_else(wall, |nanoseconds| nanoseconds / 1e9)
+}
+
+/// How long work takes per byte may not grow with the line: a megabyte of long lines takes less than
+/// four times as long as a megabyte of lines a tenth as long, where quadratic work would take ten
+/// times. The clock's tick is a few milliseconds, and a busy machine gets three tries.
+pub fn assert_linear(what: &str, line: impl Fn(usize) -> String, work: impl Fn(&str)) {
+    let seconds = |input: &str, times: usize| {
+        let start = cpu_seconds();
+        (0..times).for_each(|_| work(input));
+        cpu_seconds() - start
+    };
+    let (short, long) = (line(25_000), line(250_000));
+    let tries = (0..3).map(|_| (seconds(&short, 40), seconds(&long, 4)));
+    let worst: Vec<(f64, f64)> = tries
+        .take_while(|(short, long)| *long >= short * 4.0 + 0.03)
+        .collect();
+    assert!(
+        worst.len() < 3,
+        "{what:?}: seconds of short and long lines: {worst:?}"
+    );
+}
+
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -142,3 +178,7 @@ pub const FLOWS: &str = "2 123456789010 eni-1 172.31.16.139 203.0.113.12 20641 2
 pub const COMBINED: &str = "192.0.2.1 - frank [10/Oct/2000:13:55:36 -0700] \"GET /a.gif?x=1 HTTP/1.0\" 200 2326 \"http://e.example/\" \"Moz \\\"x\\\"\" \"203.0.113.9, 10.0.0.1\"\n192.0.2.1 - - [10/Oct/2000:13:55:37 -0700] \"\\x16\\x03\\x01\" 400 -\n\"192.0.2.1 - - [10/Oct/2000:13:55:38 -0700] \"POST /b HTTP/1.1\" 303 3 \"-\" \"agent\"\"\njunk\n";
 pub const WAF: &str = "{\"timestamp\":1576280412771,\"webaclId\":\"arn\",\"terminatingRuleId\":\"group\",\"action\":\"BLOCK\",\"ruleGroupList\":[{\"ruleGroupId\":\"AWS#SQL\",\"terminatingRule\":{\"ruleId\":\"SQLi_BODY\",\"action\":\"BLOCK\"}}],\"httpRequest\":{\"clientIp\":\"192.0.2.7\",\"headers\":[{\"name\":\"Host\",\"value\":\"h.example\"},{\"name\":\"User-Agent\",\"value\":\"curl/7\"}],\"uri\":\"/x\",\"args\":\"q=1\",\"httpMethod\":\"GET\",\"requestId\":\"null\"},\"new\":{\"k\":[1]}}";
 pub const JSON: &str = "{\"time\":\"2026-03-01T12:00:00.5Z\",\"remote_addr\":\"192.0.2.9\",\"method\":\"GET\",\"request_uri\":\"/p?q=\\u00e9\",\"status\":\"404\",\"bytes\":12,\"tenant_id\":\"evil\",\"dataset\":\"x\",\"n\":{\"a\":1}}\n{\"ts\":1772366400123,\"path\":\"/b\",\"status\":200}\n{\"path\":\"/c\",\"status\":200}\n{\"ts\":\"soon\",\"path\":\"/d\"}\nnot json\n{\"ts\":1,\"path\":\"/e\"}{\"ts\":2,\"path\":\"/f\"}\n";
+pub const SYSLOG: &str = "<165>1 2003-08-24T05:14:15.000003-07:00 db-7 shipd 8710 ID47 [x@9 k=\"a \\\" b\" e=\"\"][y] \u{feff}disk 한글\n<38>Dec  9 06:55:46 gate sshd[24200]: Failed password for invalid user anna from 203.0.113.9 port 4 ssh2\n\n<190>45: *Mar  1 18:48:50.483 UTC: %SYS-5-CONFIG_I: by console\n<13>Dec  9 06:55:47 gate api: {\"client_ip\":\"2001:DB8::1\",\"uri\":\"/a\",\"k\":[1]}\nno syslog at all\nDec  9 06:55:48 fw kernel: [1.5] IN=eth0 OUT= SRC=192.0.2.77 DST=10.0.0.1 DF DPT=22\n";
+pub const CEF: &str = "<134>Dec 31 10:00:00 waf-1 CEF:1|Acme \\| Sons|Gate|2.1|942100|SQL = bad|High|rt=1767175200123 src=203.0.113.5 spt=x dst=10.0.0.7 act=Blocked request=https://shop.example/a?x=1&y=2 b=c requestMethod=POST cs1Label=Rule cs1=a\\=b 한글 mine=1\n<134>CEF:0|V|P|1|2|n|\n<134>Dec 31 10:00:00 h a: no such\n";
+pub const LEEF: &str = "<13>Dec 31 10:00:00 gw LEEF:1.0|Acme|Wall|4|DENY|devTime=1767175200123\tsrc=203.0.113.5\tusrName=한글\turl=http://a.example/p?q=1\taction=blocked\tmine=a=b c\nLEEF:2.0|V|P|1|id|^|src=::1^msg=a|b^no pair^devTime=never\nLEEF:1.0|V\n";
+pub const LOGFMT: &str = "time=2025-12-31T10:00:00+09:00 level=warn msg=\"slow \\\"query\\\" 한글\" client_ip=192.0.2.7 uri=/a?b=c status=503 took=12ms dry-run a= a=2\n2025-12-31T10:00:00Z INFO up port=80, x=y; z=1\nno pairs\n\u{1b}[36mINFO\u{1b}[0m[0012] hello    \u{1b}[36mport\u{1b}[0m=80\n";
