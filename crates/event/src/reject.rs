@@ -29,10 +29,20 @@ pub enum Reason {
     DecompressionCap,
     /// The object could not be read at all.
     Unreadable,
+    /// A column that the parser's definition requires has no value.
+    SchemaMismatch,
+    /// A user's parser ran longer than its time limit.
+    TimeOut,
+    /// A user's parser asked for more memory than its limit.
+    MemoryLimit,
+    /// A user's parser stopped with a fault of its own.
+    Trap,
+    /// A user's parser is switched off after too many faults.
+    ParserSuspended,
 }
 
 impl Reason {
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 16] = [
         Reason::FieldCount,
         Reason::BadField,
         Reason::BadJson,
@@ -44,6 +54,11 @@ impl Reason {
         Reason::BadCompression,
         Reason::DecompressionCap,
         Reason::Unreadable,
+        Reason::SchemaMismatch,
+        Reason::TimeOut,
+        Reason::MemoryLimit,
+        Reason::Trap,
+        Reason::ParserSuspended,
     ];
 
     pub fn code(self) -> &'static str {
@@ -59,6 +74,11 @@ impl Reason {
             Reason::BadCompression => "bad_compression",
             Reason::DecompressionCap => "decompression_cap",
             Reason::Unreadable => "unreadable",
+            Reason::SchemaMismatch => "schema_mismatch",
+            Reason::TimeOut => "time_out",
+            Reason::MemoryLimit => "memory_limit",
+            Reason::Trap => "trap",
+            Reason::ParserSuspended => "parser_suspended",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes to columns: unpacks, frames, recognises and parses the log formats of the house.
 //!
 //! What is here: streaming gzip and zstd under caps, framing into blocks that end at record
-//! boundaries, sniffing by content, one parser per format, projection.
+//! boundaries, sniffing by content, one parser per format, users' parsers and their mapping
+//! language, projection.
 //!
 //! What is not here: where bytes come from, tenants, identities, anything about attacks.
 //!
@@ -18,6 +19,7 @@ mod cloudfront_realtime;
 mod cloudtrail;
 mod columnar;
 mod combined;
+pub mod custom;
 mod date_pattern;
 mod dictionary;
 mod elb;
@@ -36,6 +38,7 @@ mod known;
 mod leef;
 mod lines;
 mod logfmt;
+pub mod mapping;
 mod nlb;
 pub mod options;
 mod pairs;
@@ -49,6 +52,7 @@ mod route53;
 mod s3access;
 mod scalar;
 mod separators;
+pub mod shadow;
 mod sheet;
 pub mod sniff;
 mod stamp;
@@ -60,8 +64,10 @@ mod vpcflow_message;
 mod w3c;
 mod waf;
 
+pub use custom::{Extracted, Extractor, ExtractorFactory, FieldKind, ParserDefinition};
 pub use format::{Format, UnknownFormat};
 pub use input::InputReader;
+pub use mapping::{Diagnostic, Mapping, functions_reference};
 pub use options::{Limits, ParseOptions};
 pub use parser::{Blueprint, Choice, ParsedBatch, Parser, RawBlock};
 pub use sniff::sniff;

@@ -3,7 +3,7 @@
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use haetae_event::{Counts, Dataset, Reject};
-use haetae_parse::{Format, InputReader, ParseOptions};
+use haetae_parse::{Choice, Format, InputReader, ParseOptions};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -40,7 +40,11 @@ pub fn read(input: impl Read, options: &ParseOptions) -> Whole {
 }
 
 pub fn read_as(input: impl Read, forced: Option<Format>, options: &ParseOptions) -> Whole {
-    let mut reader = InputReader::open(input, forced, options);
+    read_with(input, forced.into(), options)
+}
+
+pub fn read_with(input: impl Read, choice: Choice, options: &ParseOptions) -> Whole {
+    let mut reader = InputReader::open(input, choice, options);
     let mut whole = Whole {
         columns: Vec::new(),
         rows: Vec::new(),
