@@ -7,10 +7,12 @@ use crate::format::{Format, Opening};
 use crate::lines::shown;
 use crate::options::ParseOptions;
 use crate::parser::{Blueprint, Choice, ParsedBatch, Parser, RawBlock};
+use crate::shadow::Comparison;
 use crate::sniff;
 use haetae_event::{Counts, Dataset, Reason, Reject};
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Bytes looked at to recognise a format.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -23,6 +25,8 @@ pub struct InputReader<R: Read> {
     options: ParseOptions,
     choice: Choice,
     parser: Option<Box<dyn Parser>>,
+    /// Reads the same blocks beside the parser; its rows only go into the comparison.
+    candidate: Option<(Box<dyn Parser>, Arc<Mutex<Comparison>>)>,
     /// Reads in place of blocks and parser when the input is Parquet.
     columnar: Option<Box<Columnar>>,
     started: bool,
@@ -38,6 +42,7 @@ impl<R: Read> InputReader<R> {
             options: options.clone(),
             choice: choice.into(),
             parser: None,
+            candidate: None,
             columnar: None,
             started: false,
             ended: false,
@@ -128,10 +133,18 @@ impl<R: Read> InputReader<R> {
     }
 
     fn parse(&mut self, block: &RawBlock) -> ParsedBatch {
-        match &mut self.parser {
-            Some(parser) => parser.parse(block),
+        match (&mut self.parser, &mut self.candidate) {
+            (Some(parser), None) => parser.parse(block),
+            (Some(parser), Some((candidate, comparison))) => {
+                let (batch, took) = timed(parser.as_mut(), block);
+                let other = timed(candidate.as_mut(), block);
+                // Counts and examples: sound even if a thread died while it held the lock.
+                let mut comparison = comparison.lock().unwrap_or_else(PoisonError::into_inner);
+                comparison.feed(block, (&batch, took), (&other.0, other.1));
+                batch
+            }
             // Nothing but headers, comments and blank lines so far, and no more to come.
-            None => {
+            (None, _) => {
                 let lines = block.bytes.split_inclusive(|&b| b == b'\n').count() as u64;
                 let counts = Counts {
                     lines_in: lines,
@@ -183,10 +196,15 @@ impl<R: Read> InputReader<R> {
             framing,
             options: &self.options,
         };
-        self.parser = Some(match chosen {
+        let parser = match chosen {
             Chosen::Format(format) => (format.spec().open)(&opening),
             Chosen::Blueprint(blueprint) => blueprint.open(&opening),
-        });
+        };
+        let candidates = self.options.candidates.as_ref();
+        self.candidate = candidates
+            .and_then(|all| all.beside(parser.id()))
+            .map(|one| (one.blueprint.open(&opening), one.comparison));
+        self.parser = Some(parser);
         self.blocks.set_framing(framing);
         None
     }
@@ -232,6 +250,12 @@ impl<R: Read> InputReader<R> {
 fn blank(head: &[u8]) -> bool {
     head.split(|&b| b == b'\n')
         .all(|line| line.trim_ascii().is_empty() || line.starts_with(b"#"))
+}
+
+fn timed(parser: &mut dyn Parser, block: &RawBlock) -> (ParsedBatch, Duration) {
+    let started = Instant::now();
+    let batch = parser.parse(block);
+    (batch, started.elapsed())
 }
 
 enum Chosen {

@@ -69,5 +69,5 @@ pub use format::{Format, UnknownFormat};
 pub use input::InputReader;
 pub use mapping::{Diagnostic, Mapping, functions_reference};
 pub use options::{Limits, ParseOptions};
-pub use parser::{Blueprint, Choice, ParsedBatch, Parser, RawBlock};
+pub use parser::{Blueprint, Candidate, Candidates, Choice, ParsedBatch, Parser, RawBlock};
 pub use sniff::sniff;

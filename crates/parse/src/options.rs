@@ -1,6 +1,6 @@
 //! What a caller may choose about parsing, and the limits that keep hostile input small.
 
-use crate::parser::Blueprint;
+use crate::parser::{Blueprint, Candidates};
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Columns, Dataset, Micros};
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct ParseOptions {
     pub arrival: Micros,
     /// Users' parsers that may be chosen by content, tried in this order.
     pub blueprints: Arc<[Arc<dyn Blueprint>]>,
+    /// Versions that run beside those in use, for comparison; their rows go nowhere.
+    pub candidates: Option<Arc<dyn Candidates>>,
     pub limits: Limits,
 }
 
@@ -37,6 +39,7 @@ impl Default for ParseOptions {
             delimiter: None,
             arrival: Micros(0),
             blueprints: Arc::from([]),
+            candidates: None,
             limits: Limits::default(),
         }
     }

@@ -1,11 +1,12 @@
 //! The seam: what a parser is given and what it gives back.
 
 use crate::format::Opening;
+use crate::shadow::Comparison;
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use haetae_event::{Counts, Dataset, Reject};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Complete records only: the bytes end at a record boundary or at the end of the input.
 #[derive(Clone, Debug)]
@@ -60,6 +61,20 @@ pub trait Blueprint: Send + Sync + Debug {
     fn is_json(&self) -> bool;
 
     fn open(&self, opening: &Opening<'_>) -> Box<dyn Parser>;
+}
+
+/// A version that reads the same blocks as the one in use, to be compared with it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub blueprint: Arc<dyn Blueprint>,
+    /// What was found so far; fed after each block.
+    pub comparison: Arc<Mutex<Comparison>>,
+}
+
+/// Which candidates run beside which parsers.
+pub trait Candidates: Send + Sync + Debug {
+    /// The candidate beside the parser with this id (`shop@v1`), if there is one.
+    fn beside(&self, parser_id: &str) -> Option<Candidate>;
 }
 
 /// How an input's parser is chosen.

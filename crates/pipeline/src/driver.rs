@@ -12,7 +12,7 @@ use haetae_event::identity::InstallationKey;
 use haetae_event::time::SECOND_US;
 use haetae_event::{Clock, Counts, Dataset, Micros, Reason, Reject};
 use haetae_incident::FoldOptions;
-use haetae_parse::{InputReader, ParseOptions, ParsedBatch};
+use haetae_parse::{Blueprint, Candidates, Choice, InputReader, ParseOptions, ParsedBatch};
 use haetae_source::{Delivery, Inbox, SourceMessage, SourceProblem};
 use haetae_store::{CommitReport, Store, StoreError};
 use std::collections::HashSet;
@@ -28,6 +28,25 @@ const TELL_AFTER: Duration = Duration::from_secs(300);
 /// Waiting between attempts when a commit fails (disk full, catalog busy).
 const COMMIT_RETRY_S: [u64; 5] = [1, 2, 5, 10, 30];
 
+/// Users' parsers, as they are at the moment of asking.
+pub trait ParserShelf: Send + Sync {
+    /// The version a source means by `name` (the stable one, else the newest) or `name@vN`.
+    fn named(&self, name: &str) -> Option<Arc<dyn Blueprint>>;
+
+    /// The versions that may be chosen by content, and the candidates that run beside others.
+    fn offered(&self) -> Offered;
+
+    /// What the operator must hear of since the last call: parsers that were suspended.
+    fn alarms(&self) -> Vec<String>;
+}
+
+/// See [`ParserShelf::offered`].
+#[derive(Clone, Debug)]
+pub struct Offered {
+    pub blueprints: Arc<[Arc<dyn Blueprint>]>,
+    pub candidates: Option<Arc<dyn Candidates>>,
+}
+
 /// What a driver is made of; everything is handed in.
 pub struct DriverParts {
     pub store: Arc<Store>,
@@ -36,6 +55,7 @@ pub struct DriverParts {
     pub clock: Arc<dyn Clock>,
     pub key: InstallationKey,
     pub policies: Policies,
+    pub parsers: Arc<dyn ParserShelf>,
     pub observer: Box<dyn Observer>,
 }
 
@@ -65,6 +85,8 @@ pub trait Observer: Send {
         incidents: &[IncidentRow],
     );
     fn problem(&mut self, problem: &SourceProblem);
+    /// Something that stopped working and needs a person.
+    fn alarm(&mut self, text: &str);
     fn warmed(&mut self, rows: u64);
     fn commit_failed(&mut self, error: &StoreError, retry_in: Duration);
     /// Time one batch took from parsed to ready for detection.
@@ -91,6 +113,7 @@ pub struct Driver {
     detection: Detection,
     normaliser: Normaliser,
     privacy: Privacy,
+    parsers: Arc<dyn ParserShelf>,
     inbox: Inbox,
     clock: Arc<dyn Clock>,
     observer: Box<dyn Observer>,
@@ -119,6 +142,7 @@ impl Driver {
             detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
+            parsers: parts.parsers,
             inbox: parts.inbox,
             clock: parts.clock,
             observer: parts.observer,
@@ -191,18 +215,18 @@ impl Driver {
 
     /// The walk of one delivery: parse → normalise → detect → hot rows, batch by batch.
     fn take(&mut self, mut delivery: Delivery) -> Result<(), DriverError> {
-        let forced = delivery
-            .forced_format
-            .as_deref()
-            .and_then(|name| name.parse().ok());
+        let choice = self.choice(&delivery);
+        let offered = self.parsers.offered();
         let options = ParseOptions {
+            blueprints: offered.blueprints,
+            candidates: offered.candidates,
             arrival: delivery.received_at.unwrap_or_else(|| self.clock.now()),
             flow_format: delivery.flow_format.clone(),
             dataset: delivery.dataset,
             ..self.options.parse.clone()
         };
         let body = std::mem::replace(&mut delivery.body, Box::new(std::io::empty()));
-        let mut input = InputReader::open(body, forced, &options);
+        let mut input = InputReader::open(body, choice, &options);
         let mut equal = EqualRecords::default();
         self.pending.begin(&delivery);
         loop {
@@ -226,6 +250,25 @@ impl Driver {
         self.at_the_door(&mut delivery);
         self.pending.finish(&delivery, input.totals().lines_in);
         Ok(())
+    }
+
+    /// A source may name a built-in format or a user's parser; a name that is neither is said, and
+    /// the content decides.
+    fn choice(&mut self, delivery: &Delivery) -> Choice {
+        let Some(name) = delivery.forced_format.as_deref() else {
+            return Choice::Detect;
+        };
+        if let Ok(format) = name.parse() {
+            return Choice::Format(format);
+        }
+        match self.parsers.named(name) {
+            Some(blueprint) => Choice::Blueprint(blueprint),
+            None => {
+                self.observer
+                    .problem(&SourceProblem::unknown_parser(&delivery.source, name));
+                Choice::Detect
+            }
+        }
     }
 
     /// One parsed batch through the stages. Detection sees the clear row; the store gets what the
@@ -315,6 +358,9 @@ impl Driver {
     /// Segment cut: findings and incidents of what was read, then one transaction for all of it.
     fn commit(&mut self, closing: &Closing) -> Result<(), DriverError> {
         let now = self.clock.now();
+        for alarm in self.parsers.alarms() {
+            self.observer.alarm(&alarm);
+        }
         self.last_commit = Instant::now();
         self.closed_until = Micros(closing.default_us).min(now);
         let whole = self.reading.is_empty();

@@ -150,6 +150,18 @@ impl std::fmt::Display for SourceProblem {
 }
 
 impl SourceProblem {
+    /// The configuration names a parser that is neither built in nor uploaded.
+    pub fn unknown_parser(source: &str, name: &str) -> Self {
+        SourceProblem {
+            source: source.to_owned(),
+            code: "unknown_parser",
+            message: format!("there is no parser `{name}`; the content decides instead"),
+            hint: "`haetae parser list` names them; upload it with `haetae parser upload`".to_owned(),
+            iam_action: None,
+            retry_in: None,
+        }
+    }
+
     /// A body that ended in an I/O error and will be delivered again.
     pub fn broken_off(source: &str, origin: &str, error: &std::io::Error) -> Self {
         SourceProblem {

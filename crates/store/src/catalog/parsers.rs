@@ -1,6 +1,5 @@
 //! Users' parsers: versions that never change, and which of them is in use.
 
-use super::unsigned;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::types::{Added, Channel, ParserRow, ParserUse, ShadowRow};
@@ -78,19 +77,6 @@ impl Store {
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// Grows with every change to parsers and their channels: what was read before is stale when
-    /// it differs.
-    ///
-    /// # Errors
-    /// The catalog's.
-    pub fn parsers_generation(&self) -> Result<u64, StoreError> {
-        self.catalog.read(|c| {
-            let newest: Option<i64> =
-                c.query_row("SELECT max(id) FROM parser_channels", [], |row| row.get(0))?;
-            Ok(unsigned(newest.unwrap_or(0)))
         })
     }
 

@@ -56,7 +56,6 @@ fn promotion_and_the_way_back() {
         !store.promote_parser("shop", 9, NOW, "kim").expect("asked"),
         "no such version"
     );
-    let before = store.parsers_generation().expect("read");
     for version in [1, 2, 3] {
         assert!(
             store
@@ -64,7 +63,6 @@ fn promotion_and_the_way_back() {
                 .expect("promoted")
         );
     }
-    assert!(store.parsers_generation().expect("read") > before);
     assert_eq!(uses(), [(Channel::Alpha, 3), (Channel::Stable, 3)]);
     assert_eq!(store.roll_back_parser("shop", NOW, "kim").expect("back"), Some(2));
     assert_eq!(uses(), [(Channel::Alpha, 3), (Channel::Stable, 2)]);
