@@ -73,8 +73,14 @@ pub fn percent(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     // `C0 A7` is an overlong quote and also 위 in EUC-KR: folded only where the rest is UTF-8.
     Cow::Owned(match overlong(&out).map(String::from_utf8) {
         Some(Ok(folded)) => folded,
+        // Letters beyond ASCII beside the escapes are UTF-8: read as CP949 they would be others.
+        _ if !text.is_ascii() => lossy(out),
         _ => String::from_utf8(out).unwrap_or_else(|error| korean(error.as_bytes())),
     })
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Bytes that are not UTF-8: CP949 (EUC-KR with its extension) where every pair is one, as old
@@ -89,12 +95,9 @@ fn korean(bytes: &[u8]) -> String {
 
 /// Decodes the escape at the start of `bytes` into `out`; returns how many bytes it took.
 fn escape(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    if let [b'%', b'u' | b'U', rest @ ..] = bytes
-        && let Some(code) = hex_number(rest, 4)
-        && let Some(c) = char::from_u32(code)
-    {
+    if let Some((c, length)) = utf16_escape(bytes) {
         out.extend_from_slice(full_width(c).encode_utf8(&mut [0; 4]).as_bytes());
-        return 6;
+        return length;
     }
     match hex_number(&bytes[1..], 2) {
         Some(code) => {
@@ -106,6 +109,21 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) -> usize {
             1
         }
     }
+}
+
+/// `%uXXXX`, or two of them that are a surrogate pair, and how many bytes that is.
+fn utf16_escape(bytes: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| match bytes.get(at..)? {
+        [b'%', b'u' | b'U', rest @ ..] => hex_number(rest, 4),
+        _ => None,
+    };
+    let high = unit(0)?;
+    if let Some(c) = char::from_u32(high) {
+        return Some((c, 6));
+    }
+    let low = unit(6).filter(|low| (0xDC00..=0xDFFF).contains(low))?;
+    let code = 0x10000 + (high.checked_sub(0xD800).filter(|&high| high < 0x400)? << 10) + (low - 0xDC00);
+    Some((char::from_u32(code)?, 12))
 }
 
 /// Full-width forms of ASCII (U+FF01..U+FF5E), which some back ends fold to ASCII.
@@ -123,10 +141,10 @@ fn hex_number(bytes: &[u8], digits: usize) -> Option<u32> {
         .try_fold(0u32, |value, &b| Some(value * 16 + char::from(b).to_digit(16)?))
 }
 
-/// Folds overlong two- and three-byte sequences of ASCII (`C0 AF`, `E0 80 AF`) to that ASCII; `None`
+/// Folds overlong sequences of ASCII (`C0 AF`, `E0 80 AF`, `F0 80 80 AF`) to that ASCII; `None`
 /// where there is none.
 fn overlong(bytes: &[u8]) -> Option<Vec<u8>> {
-    if !bytes.iter().any(|&b| matches!(b, 0xC0 | 0xC1 | 0xE0)) {
+    if !bytes.iter().any(|&b| matches!(b, 0xC0 | 0xC1 | 0xE0 | 0xF0)) {
         return None;
     }
     let mut out = Vec::with_capacity(bytes.len());
@@ -140,6 +158,10 @@ fn overlong(bytes: &[u8]) -> Option<Vec<u8>> {
             [0xE0, middle @ (0x80 | 0x81), tail @ 0x80..=0xBF, ..] => {
                 out.push(((middle & 1) << 6) | (tail & 0x3F));
                 at += 3;
+            }
+            [0xF0, 0x80, middle @ (0x80 | 0x81), tail @ 0x80..=0xBF, ..] => {
+                out.push(((middle & 1) << 6) | (tail & 0x3F));
+                at += 4;
             }
             _ => {
                 out.push(bytes[at]);
@@ -168,9 +190,10 @@ const NAMED: [(&str, char); 12] = [
 
 /// Undoes one layer of HTML entities: `&lt;`, `&#60;`, `&#x3c;`.
 ///
-/// The semicolon is required, since `&lt=5` is an ordinary query parameter.
+/// Names need their semicolon, since `&lt=5` is an ordinary query parameter. Numbers do not: no
+/// parameter begins with `#`, and browsers read them without.
 pub fn entities(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') || !text.contains(';') {
+    if !text.contains('&') || !(text.contains(';') || text.contains("&#")) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -196,19 +219,34 @@ pub fn entities(text: &str) -> Cow<'_, str> {
 /// The entity at the start of `text` and its length in bytes.
 fn entity(text: &str) -> Option<(char, usize)> {
     const LENGTH_MAX: usize = 12;
+    if let Some(number) = text.strip_prefix("&#") {
+        return numeric_entity(number.as_bytes()).map(|(c, length)| (c, length + 2));
+    }
     let end = text.bytes().take(LENGTH_MAX).position(|b| b == b';')?;
     let name = &text[1..end];
-    let c = if let Some(hex) = name.strip_prefix("#x").or_else(|| name.strip_prefix("#X")) {
-        char::from_u32(u32::from_str_radix(hex, 16).ok()?)?
-    } else if let Some(decimal) = name.strip_prefix('#') {
-        char::from_u32(decimal.parse().ok()?)?
-    } else {
-        NAMED
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))?
-            .1
+    let (_, c) = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some((*c, end + 1))
+}
+
+/// What follows `&#`: digits or `x` and hex digits, with any number of zeros before them, and a
+/// semicolon that may be missing.
+fn numeric_entity(bytes: &[u8]) -> Option<(char, usize)> {
+    let (start, radix) = match bytes.first()? {
+        b'x' | b'X' => (1, 16),
+        _ => (0, 10),
     };
-    Some((c, end + 1))
+    let mut code = 0u32;
+    let mut at = start;
+    while let Some(digit) = bytes.get(at).and_then(|&b| char::from(b).to_digit(radix)) {
+        // Stays too large once it is.
+        code = code.saturating_mul(radix).saturating_add(digit);
+        at += 1;
+    }
+    if at == start {
+        return None;
+    }
+    let c = char::from_u32(code)?;
+    Some((c, at + usize::from(bytes.get(at) == Some(&b';'))))
 }
 
 #[cfg(test)]
@@ -228,6 +266,10 @@ mod tests {
             ("..%c0%af..%c0%ae", "../..."),
             ("%e0%80%af", "/"),
             ("&lt;script&#62;&#x27;", "<script>'"),
+            ("&#60b>&#x3e&#x", "<b>>&#x"),
+            ("&#0000000000039;&#x+27;", "'&#x 27;"),
+            ("%uD83D%uDE00%uD83D%u0041", "😀%uD83DA"),
+            ("%f0%80%80%af", "/"),
             ("a&lt=5&gt=6", "a&lt=5&gt=6"),
             ("100%", "100%"),
             ("%zz%4", "%zz%4"),
@@ -244,6 +286,9 @@ mod tests {
         assert_eq!(attack_text("%C0%A7+%BE%C6%B7%A1"), "위 아래");
         assert_eq!(attack_text("%94%EE%B6%F3%C0%CC"), "뷁라이");
         assert_eq!(attack_text("q=%8CcB"), "q=똠B");
+        // What is UTF-8 already is not read again as something else.
+        assert_eq!(attack_text("서울%BC%AD"), "서울\u{fffd}\u{fffd}");
+        assert_eq!(attack_text("%EC%84%9C%25BC%25AD"), "서\u{fffd}\u{fffd}");
         // A broken first byte does not swallow the quote behind it.
         assert!(attack_text("%C0%27+OR+%FF").contains('\''));
     }

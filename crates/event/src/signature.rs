@@ -6,7 +6,10 @@
 //!
 //! What is not here: judging. A class is a syntactic fact about a value.
 
+mod code;
+
 use crate::decode;
+use code::is_code;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -16,6 +19,8 @@ pub const PARAMETERS_MAX: usize = 32;
 pub const NAME_BYTES_MAX: usize = 48;
 /// Values are judged by their beginning, in bytes.
 const VALUE_BYTES_MAX: usize = 1024;
+/// As much of a JSON string as makes a judged beginning, were all of it `\uXXXX`.
+const JSON_BYTES_MAX: usize = 6 * VALUE_BYTES_MAX;
 /// Text looked at, in bytes: a longer payload is judged by its beginning.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -34,9 +39,9 @@ pub enum ValueClass {
     Url,
     Path,
     Json,
-    /// One word of a natural language.
+    /// One word of a natural language, or letters beyond ASCII without a space.
     Word,
-    /// Several words, or letters beyond ASCII.
+    /// Several words.
     Text,
     /// Letters and digits that make no word: keys, hashes, identifiers.
     Token,
@@ -82,16 +87,33 @@ pub fn param_sig(text: &str) -> Option<String> {
     if text.is_empty() || text == "-" {
         return None;
     }
+    let trimmed = text.trim();
+    if trimmed.starts_with("[{") || (trimmed.starts_with('[') && trimmed.ends_with(']')) {
+        return Some(ValueClass::Json.as_str().to_owned());
+    }
     let mut pairs: Vec<(Cow<'_, str>, ValueClass)> = Vec::new();
     let mut more = 0usize;
-    if text.starts_with('{') {
-        json_members(text, &mut |name, value| {
-            push(&mut pairs, &mut more, name, value);
+    if trimmed.starts_with('{') {
+        json_members(trimmed, &mut |name, value| {
+            push(
+                &mut pairs,
+                &mut more,
+                || match json_unescaped(name) {
+                    Cow::Borrowed(name) => name_shape(name),
+                    Cow::Owned(name) => Cow::Owned(name_shape(&name).into_owned()),
+                },
+                value,
+            );
         });
     } else if text.contains('=') {
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            push(&mut pairs, &mut more, name, class_of_encoded(value));
+            push(
+                &mut pairs,
+                &mut more,
+                || name_shape(name),
+                class_of_encoded(value),
+            );
         }
     }
     if pairs.is_empty() {
@@ -101,11 +123,16 @@ pub fn param_sig(text: &str) -> Option<String> {
     Some(rendered(&pairs, more))
 }
 
-fn push<'t>(pairs: &mut Vec<(Cow<'t, str>, ValueClass)>, more: &mut usize, name: &'t str, class: ValueClass) {
+fn push<'t>(
+    pairs: &mut Vec<(Cow<'t, str>, ValueClass)>,
+    more: &mut usize,
+    name: impl FnOnce() -> Cow<'t, str>,
+    class: ValueClass,
+) {
     if pairs.len() == PARAMETERS_MAX {
         *more += 1;
     } else {
-        pairs.push((name_shape(name), class));
+        pairs.push((name(), class));
     }
 }
 
@@ -143,7 +170,12 @@ fn rendered(pairs: &[(Cow<'_, str>, ValueClass)], more: usize) -> String {
 fn name_shape(name: &str) -> Cow<'_, str> {
     let decoded = decode::percent(name, true);
     let name = decoded.trim();
+    let named = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     match class_of(name) {
+        // `_` is what scripts call the parameter that keeps answers out of caches.
+        ValueClass::Code if named => Cow::Owned(beginning(name, NAME_BYTES_MAX).to_lowercase()),
         ValueClass::Empty => Cow::Borrowed("*empty"),
         class @ (ValueClass::Int
         | ValueClass::Float
@@ -175,7 +207,9 @@ fn json_members<'t>(text: &'t str, each: &mut dyn FnMut(&'t str, ValueClass)) {
                 if depth == 1 {
                     match name.take() {
                         None => name = Some(inside),
-                        Some(name) => each(name, class_of(&inside.replace("\\\"", "\"").replace("\\/", "/"))),
+                        Some(name) => {
+                            each(name, class_of(&json_unescaped(beginning(inside, JSON_BYTES_MAX))))
+                        }
                     }
                 }
                 at = end;
@@ -211,6 +245,48 @@ fn json_members<'t>(text: &'t str, each: &mut dyn FnMut(&'t str, ValueClass)) {
         }
         at += 1;
     }
+}
+
+/// The text of a JSON string: `\uXXXX` and the short escapes undone; what is broken stays.
+fn json_unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (c, length) = json_escape(rest).unwrap_or(('\\', 1));
+        out.push(c);
+        rest = &rest[length..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The escape at the start of `text` and its length in bytes.
+fn json_escape(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        let whole = digits.bytes().all(|b| b.is_ascii_hexdigit());
+        whole.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+    };
+    if let Some(high) = unit(0) {
+        let units = [Some(high), unit(6)].into_iter().flatten();
+        let c = char::decode_utf16(units).next()?.ok()?;
+        return Some((c, 6 * c.len_utf16()));
+    }
+    let c = match text.as_bytes().get(1)? {
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        c @ (b'"' | b'\\' | b'/') => char::from(*c),
+        _ => return None,
+    };
+    Some((c, 2))
 }
 
 /// Where the string that begins at `at` ends: its closing quote, else the end of the text.
@@ -331,30 +407,6 @@ fn structured(value: &str) -> Option<ValueClass> {
         .then_some(ValueClass::Path)
 }
 
-/// Characters of languages that machines run. A lone apostrophe between letters (`don't`,
-/// `O'Brien`) and brackets around words are prose.
-fn is_code(value: &str) -> bool {
-    if value.contains(['<', '>', '`', '{', '}', '|', '\\', '$', ';', '^']) || value.contains("..") {
-        return true;
-    }
-    if ["--", "/*", "*/", "||", "&&", "%0", "://", "=="]
-        .iter()
-        .any(|mark| value.contains(mark))
-    {
-        return true;
-    }
-    let characters: Vec<char> = value.chars().collect();
-    let letter = |at: Option<&char>| at.is_some_and(|c| c.is_alphabetic());
-    let quotes = characters.iter().enumerate().any(|(at, c)| {
-        let between = at > 0 && letter(characters.get(at - 1)) && letter(characters.get(at + 1));
-        *c == '\'' && !between
-    });
-    let call = characters
-        .windows(2)
-        .any(|w| w[1] == '(' && (w[0].is_ascii_alphanumeric() || w[0] == '_'));
-    quotes || call || (value.contains('"') && value.contains(['=', '(', ','])) || value.contains('=')
-}
-
 /// Word, text or token.
 fn language(value: &str) -> ValueClass {
     let beyond_ascii = value.chars().any(|c| !c.is_ascii() && c.is_alphabetic());
@@ -367,10 +419,16 @@ fn language(value: &str) -> ValueClass {
     }
     let words: Vec<&str> = value
         .split([' ', ',', '.', '!', '?', ':', '(', ')', '"', '-', '_'])
-        .filter(|w| !w.is_empty())
+        // Signs beyond ASCII, emoji before all, say nothing about the words around them.
+        .map(|word| word.trim_matches(|c: char| !c.is_ascii()))
+        .filter(|word| !word.is_empty())
         .collect();
     if words.is_empty() {
-        return ValueClass::Code;
+        return if value.is_ascii() {
+            ValueClass::Code
+        } else {
+            ValueClass::Text
+        };
     }
     let good = words
         .iter()
@@ -458,61 +516,4 @@ pub fn payload_entropy(bytes: &[u8]) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(payload: &str, expected: &str) {
-        assert_eq!(param_sig(payload).as_deref(), Some(expected), "{payload}");
-    }
-
-    #[test]
-    fn shapes() {
-        check("q=%EC%84%9C%EC%9A%B8&page=3", "page:int&q:word");
-        check("page=17&q=%EB%B6%80%EC%82%B0", "page:int&q:word");
-        check("q=%BC%AD%BF%EF+%BD%C3%C3%BB", "q:text");
-        check("page=1%27+OR+1%3D1", "page:code");
-        check("page=1%2527%2520OR", "page:code");
-        check("id=1&id=2&id=x%3Cy", "id[]:int|code");
-        check("a=&b", "a:empty&b:empty");
-        check("sid=8f14e45fceea167a5a36dedd4bea2543", "sid:hex");
-        check(
-            "t=2026-01-02T03:04:05Z&u=a@b.kr&r=https://x.kr/a?b",
-            "r:url&t:date&u:email",
-        );
-        check(
-            "sort=createdAt&dir=desc&msg=Hello+dear+customer",
-            "dir:word&msg:text&sort:word",
-        );
-        check("file=../../etc/passwd", "file:code");
-        check("key=Zx9kQw7LpT3mVb", "key:token");
-        check(
-            r#"{"user":"kim","n":3,"tags":["a"],"ok":true,"no":null}"#,
-            "n:int&no:empty&ok:bool&tags:json&user:word",
-        );
-        check("plain", "word");
-        check("123=4&456=7", "*int[]:int");
-        check("flag=%00%01%02", "flag:binary");
-        check("name=O%27Brien", "name:word");
-        assert_eq!(param_sig(""), None);
-        assert_eq!(param_sig("-"), None);
-    }
-
-    #[test]
-    fn many_parameters_are_bounded() {
-        let query = (0..5000).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
-        let sig = param_sig(&query).expect("a signature");
-        assert!(
-            sig.ends_with("&+nnnn") && sig.len() < PARAMETERS_MAX * 60,
-            "{sig}"
-        );
-    }
-
-    #[test]
-    fn entropy() {
-        assert_eq!(payload_entropy(b""), None);
-        assert_eq!(payload_entropy(b"aaaa"), Some(0.0));
-        assert!((payload_entropy(b"abcd").expect("some") - 2.0).abs() < 1e-9);
-        let all: Vec<u8> = (0..=255).collect();
-        assert!((payload_entropy(&all).expect("some") - 8.0).abs() < 1e-9);
-    }
-}
+mod tests;

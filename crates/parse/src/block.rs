@@ -50,15 +50,16 @@ impl Framing {
         Some(Next::Record(start))
     }
 
-    /// Where the last complete record of a stream ends.
-    fn cut(self, bytes: &[u8]) -> usize {
+    /// Where the last complete record of a stream ends, before the first one that is too long:
+    /// it is so whether the buffer shows its end or not.
+    fn cut(self, bytes: &[u8], record_bytes_max: usize) -> usize {
         let mut cut = 0;
         while let Some(next) = self.next(bytes, cut) {
             match next {
                 Next::Opening(_, inside) => cut = inside,
                 Next::Record(start) => match json_scan::next_object(bytes, start).and_then(|o| o.end) {
-                    Some(end) => cut = end,
-                    None => break,
+                    Some(end) if end - cut <= record_bytes_max => cut = end,
+                    _ => break,
                 },
             }
         }
@@ -281,7 +282,7 @@ impl<R: Read> BlockReader<R> {
                 let clean_end = self.ended && self.stop.is_none();
                 records::boundary(filled, self.record_bytes_max, clean_end)
             }
-            framing => Some(framing.cut(filled)).filter(|&cut| cut > 0),
+            framing => Some(framing.cut(filled, self.record_bytes_max)).filter(|&cut| cut > 0),
         }
     }
 
@@ -322,6 +323,11 @@ impl<R: Read> BlockReader<R> {
         }
         let kept = self.filled.min(REJECT_BYTES_MAX);
         self.skipping = Some(self.buffer[..kept].to_vec());
+        if self.framing == Framing::Objects {
+            // The line on which the object itself begins is not the next one's.
+            let opened = memchr::memchr(b'{', &self.buffer[..self.filled]).map_or(0, |at| at + 1);
+            self.drop_front(opened);
+        }
     }
 
     /// Drops bytes up to the end of the record that is too long.

@@ -96,7 +96,7 @@ fn split(text: &str, line: Range<usize>) -> Result<Fields, &'static str> {
     if bytes.get(quoted) != Some(&b'"') || quoted >= line.end {
         return Err("no \"request\"");
     }
-    let end = quote_end(bytes, quoted + 1, line.end).ok_or("the request has no end")?;
+    let end = request_end(bytes, quoted + 1, line.end).ok_or("the request has no end")?;
     fields.request = quoted + 1..end;
     let mut at = end + 1;
     fields.status = word(bytes, &mut at, line.end).ok_or("no status")?;
@@ -169,6 +169,26 @@ fn quote_end(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
             return Some(found);
         }
         from = found + 1;
+    }
+}
+
+/// The end of the request: the first such quote that a status follows, else the first. Some writers
+/// leave quotes that clients send as they are.
+fn request_end(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
+    let first = quote_end(bytes, at, end)?;
+    let mut quote = first;
+    loop {
+        match &bytes[quote + 1..end] {
+            [b' ', a, b, c] | [b' ', a, b, c, b' ', ..] if [a, b, c].iter().all(|b| b.is_ascii_digit()) => {
+                return Some(quote);
+            }
+            [b' ', b'-'] | [b' ', b'-', b' ', ..] => return Some(quote),
+            _ => {}
+        }
+        match quote_end(bytes, quote + 1, end) {
+            Some(next) => quote = next,
+            None => return Some(first),
+        }
     }
 }
 

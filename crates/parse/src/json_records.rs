@@ -111,6 +111,7 @@ impl Walk<'_> {
             }
         }
         self.between(framing, &text[at..]);
+        self.nested_arrays(&text[at..]);
     }
 
     /// The object that begins at `start`; gives back where it ends.
@@ -149,6 +150,16 @@ impl Walk<'_> {
                 format!("not a JSON object: {:?}", shown(rest.as_bytes())),
                 rest.as_bytes(),
             );
+        }
+    }
+
+    /// What stands behind the last object, when it is arrays in arrays: no list of records, and not
+    /// to be lost without a word.
+    fn nested_arrays(&mut self, text: &str) {
+        let separators = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']');
+        if text.bytes().filter(|&b| b == b'[').count() > 1 && text.chars().all(separators) {
+            let detail = format!("not a JSON object: {:?}", shown(text.as_bytes()));
+            self.reject(Reason::BadJson, detail, text.trim().as_bytes());
         }
     }
 

@@ -24,6 +24,7 @@ mod date_pattern;
 mod dictionary;
 mod elb;
 mod envelope;
+pub mod fixtures;
 pub mod format;
 mod gelf;
 mod iis;

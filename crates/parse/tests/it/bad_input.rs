@@ -91,6 +91,24 @@ fn an_endless_line_is_one_reject_and_the_rest_is_read() {
 }
 
 #[test]
+fn an_object_that_is_too_long_is_one_reject_whatever_the_blocks() {
+    let small = "{\n\"ts\":1,\"path\":\"/a\"}\n";
+    let long = format!("{{\n\"ts\":2,\"path\":\"{}\"}}\n", "b".repeat(3000));
+    let input = [small, &long, small, small].concat();
+    for block_bytes in [1, 50, 700, 5000, 100_000] {
+        let limits = Limits {
+            block_bytes,
+            record_bytes_max: 1000,
+            ..Limits::default()
+        };
+        let json = Some("json".parse::<Format>().expect("a format"));
+        let whole = read_as(input.as_bytes(), json, &ParseOptions { limits, ..options() });
+        assert_eq!(whole.codes(), ["record_too_long"], "{block_bytes}");
+        assert_eq!(whole.ordinals, [0, 2, 3], "{block_bytes}");
+    }
+}
+
+#[test]
 fn what_nobody_recognises_is_one_reject() {
     let utf16: Vec<u8> = COMBINED.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let binary: Vec<u8> = (0..200_000u32)
