@@ -90,7 +90,7 @@ pub fn request_parts(bytes: &[u8], span: Range<usize>) -> [Range<usize>; 3] {
 }
 
 /// A word of the characters RFC 9110 allows in a method.
-fn is_method(word: &[u8]) -> bool {
+pub fn is_method(word: &[u8]) -> bool {
     (1..=32).contains(&word.len())
         && word
             .iter()

@@ -6,6 +6,7 @@
 //! escaped (`\"`, `\x22`), but some exports wrap the whole line in quotes and leave inner quotes
 //! alone: a field ends at a quote that a space or the line's end follows.
 
+use crate::balanced::is_method;
 use crate::client::ClientColumns;
 use crate::cloudfront::INVALID_UTF8;
 use crate::format::{FormatSpec, Recognise};
@@ -247,14 +248,6 @@ fn unescape(text: &str) -> String {
 pub(crate) fn request_parts(text: &str, request: &Range<usize>) -> Option<[Option<Range<usize>>; 3]> {
     let line = &text[request.clone()];
     let (method, rest) = line.split_once(' ')?;
-    let is_method = !method.is_empty()
-        && method.len() <= 32
-        && method
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'));
-    if !is_method {
-        return None;
-    }
     let start = request.start + method.len() + 1;
     let (uri, protocol) = match rest.rsplit_once(' ') {
         Some((uri, version)) if version.starts_with("HTTP/") => (
@@ -263,6 +256,15 @@ pub(crate) fn request_parts(text: &str, request: &Range<usize>) -> Option<[Optio
         ),
         _ => (start..request.end, None),
     };
+    // Without a version it may be any text: then only what looks like a method is one.
+    let upper = || {
+        method
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'))
+    };
+    if !is_method(method.as_bytes()) || !(protocol.is_some() || upper()) {
+        return None;
+    }
     Some([
         Some(request.start..request.start + method.len()),
         Some(uri),

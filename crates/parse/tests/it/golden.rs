@@ -167,6 +167,29 @@ fn flow_fields() {
     check(&whole, 0, &[("src_ip", "198.51.100.1"), ("bytes", "5")]);
 }
 
+/// RFC 9110: a method is any token; without a version the line may be any text.
+#[test]
+fn combined_methods() {
+    let request = |request: &str| {
+        let line = format!("192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] \"{request}\" 400 0\n");
+        let whole = read(line.as_bytes(), &options());
+        [
+            whole.cell(0, "method").to_owned(),
+            whole.cell(0, "uri").to_owned(),
+        ]
+    };
+    for (line, method, uri) in [
+        ("get /etc/passwd HTTP/1.1", "get", "/etc/passwd"),
+        ("M-SEARCH * HTTP/1.1", "M-SEARCH", "*"),
+        ("x!y /a b HTTP/1.1", "x!y", "/a b"),
+        ("GET /old", "GET", "/old"),
+        ("hello world", "∅", "∅"),
+        ("{a} /b HTTP/1.1", "∅", "∅"),
+    ] {
+        assert_eq!(request(line), [method, uri], "{line}");
+    }
+}
+
 #[test]
 fn combined_fields() {
     let whole = read(COMBINED.as_bytes(), &trusting("192.0.2.0/24"));
