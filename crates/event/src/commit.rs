@@ -102,7 +102,7 @@ pub struct OutboxRow {
     pub id: String,
     /// `console`, `slack`.
     pub channel: String,
-    /// `incident`, `incident_update`, `kpi`, `digest`, `source_problem`.
+    /// `incident`, `incident_update`, `kpi`, `digest`, `alarm`.
     pub kind: String,
     /// The channel-independent message, JSON of `respond`'s `Message`.
     pub payload: String,

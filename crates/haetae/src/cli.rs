@@ -43,6 +43,9 @@ pub enum Command {
     /// Detection rules
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Log formats, and parsers of your own
+    #[command(subcommand)]
+    Parser(ParserCommand),
     /// Checks configuration, credentials, disk, clock and the balance of every count
     Doctor(DoctorArgs),
     /// About the configuration file
@@ -69,7 +72,7 @@ pub struct InputArgs {
     /// Files, folders, globs, `-`, s3://bucket/prefix; gzip and zstd are seen by content
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<String>,
-    /// Log format instead of detection by content; `haetae parser list` names them
+    /// Format instead of detection by content: a name of `haetae parser list`, or a definition file
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<String>,
     /// Field list of custom VPC flow logs without a header: '${version} ${srcaddr} …'
@@ -219,6 +222,101 @@ pub enum StoreCommand {
 pub enum RulesCommand {
     /// Loads the built-in rules and those of DIR, and says what is wrong with them
     Lint { dir: Option<PathBuf> },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ParserCommand {
+    /// Built-in formats and your parsers, with version, channel and state
+    List {
+        #[arg(long, value_enum, default_value = "text")]
+        output: RowOutput,
+    },
+    /// One version: definition, signer, comparison under way
+    Show {
+        /// NAME or NAME@vN
+        id: String,
+    },
+    /// Every function of the mapping language, with an example
+    Functions,
+    /// Tests of a definition and hostile payloads through it; without TARGET those of the built-in formats
+    Test(ParserTestArgs),
+    /// What a new version would change: over INPUT, or beside the stable one on live data
+    Shadow(ShadowArgs),
+    /// Signs a definition and its module for upload; makes keys
+    Sign(SignArgs),
+    /// Adds a signed version in channel alpha: only sources that name it use it
+    Upload(UploadArgs),
+    /// Makes a version the stable one: used by name and by content
+    Promote {
+        /// NAME@vN, or NAME for the newest version
+        id: String,
+    },
+    /// Back to the version that was stable before
+    Rollback { name: String },
+}
+
+#[derive(Args, Debug)]
+pub struct ParserTestArgs {
+    /// A definition file, or NAME[@vN] of an uploaded parser
+    pub target: Option<String>,
+    /// Show what each line of FILE becomes; `-`: lines pasted here, again after each change of the definition
+    #[arg(long = "try", value_name = "FILE", num_args = 0..=1, default_missing_value = "-", requires = "target")]
+    pub try_input: Option<String>,
+    /// Once more whenever the definition or FILE changes, until Ctrl-C
+    #[arg(long, requires = "target")]
+    pub watch: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub struct ShadowArgs {
+    /// The new version: a definition file, or NAME[@vN] of an uploaded parser
+    pub candidate: String,
+    /// Logs to compare on; without them the running service compares on what arrives
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// The other side: a format, a definition file or NAME[@vN] [default: the stable version]
+    #[arg(long, value_name = "ID", requires = "inputs")]
+    pub against: Option<String>,
+    /// End the comparison on live data
+    #[arg(long, conflicts_with = "inputs")]
+    pub stop: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub struct SignArgs {
+    /// Definition; its signature is written beside it as FILE.sig
+    #[arg(required_unless_present = "new_key")]
+    pub definition: Option<PathBuf>,
+    /// Private key, PEM (PKCS#8, ed25519)
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Make the key first; prints the public one for parsers.trusted_keys
+    #[arg(long)]
+    pub new_key: bool,
+    /// WebAssembly module instead of the one the definition names
+    #[arg(long, value_name = "FILE", requires = "definition")]
+    pub module: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct UploadArgs {
+    pub definition: PathBuf,
+    /// WebAssembly module instead of the one the definition names
+    #[arg(long, value_name = "FILE")]
+    pub module: Option<PathBuf>,
+    /// [default: DEFINITION.sig]
+    #[arg(long, value_name = "FILE")]
+    pub signature: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -72,6 +72,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Incident(command) => commands::catalog::incident(command, &config)?,
         Command::Store(command) => return commands::catalog::store(command, &config),
         Command::Rules(command) => return commands::detect::rules(command),
+        Command::Parser(command) => return commands::parser::run(command, &config),
         Command::Doctor(args) => return commands::doctor::run(args, &config, file.as_deref()),
         Command::Simulate(_) | Command::Config(_) => {}
     }

@@ -40,7 +40,7 @@ impl FromStr for Language {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Message {
-    /// `incident`, `incident_update`, `digest`, `kpi`, `source_problem`.
+    /// `incident`, `incident_update`, `digest`, `kpi`, `alarm`.
     pub kind: String,
     pub incident_id: Option<String>,
     pub level: Option<Level>,

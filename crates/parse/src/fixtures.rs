@@ -167,7 +167,12 @@ impl Outcome {
 
 /// What is wrong with our reading of a fixture; nothing when it passes.
 pub fn check(fixture: &Fixture) -> Vec<String> {
-    let outcome = Outcome::of(&fixture.input, fixture.format, &ParseOptions::default());
+    check_with(fixture, &ParseOptions::default())
+}
+
+/// As [`check`], where the options may offer further parsers.
+pub fn check_with(fixture: &Fixture, options: &ParseOptions) -> Vec<String> {
+    let outcome = Outcome::of(&fixture.input, fixture.format, options);
     let expect = &fixture.expect;
     let mut problems = Vec::new();
     let dataset = outcome.dataset.map(Dataset::as_str);

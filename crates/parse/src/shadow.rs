@@ -8,7 +8,7 @@ use crate::parser::{ParsedBatch, RawBlock};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use haetae_event::{Counts, Reason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -25,7 +25,7 @@ const SHOWN_MAX: usize = 200;
 const BUCKETS_PER_OCTAVE: f64 = 16.0;
 
 /// How one side did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     pub parser: String,
     pub counts: Counts,
@@ -41,7 +41,7 @@ pub struct Side {
 }
 
 /// One value that differs; `None` is null.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     pub ordinal: u64,
     pub old: Option<String>,
@@ -49,7 +49,7 @@ pub struct Example {
 }
 
 /// How one column differs, over the records that both sides took.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnDifference {
     pub differing: u64,
     /// Null under the old parser only.
@@ -60,7 +60,7 @@ pub struct ColumnDifference {
 }
 
 /// A record that the old parser takes and the new one refuses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewFailure {
     pub ordinal: u64,
     pub reason: Reason,
@@ -70,7 +70,7 @@ pub struct NewFailure {
 }
 
 /// What was found so far.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub old: Side,
     pub new: Side,

@@ -1,5 +1,6 @@
 //! The one thread through which every record walks.
 
+use crate::alarms;
 use crate::commit::{Pending, without_committed};
 use crate::detection::{Detection, Reconciled};
 use crate::kpi;
@@ -7,6 +8,7 @@ use crate::normalise::{Arrived, EqualRecords, Normaliser};
 use crate::privacy::{Policies, Privacy};
 use crate::tell::tell;
 use haetae_detect::{Closing, Engine};
+use haetae_enrich::Enrichers;
 use haetae_event::commit::{CommitUnit, IncidentRow};
 use haetae_event::identity::InstallationKey;
 use haetae_event::time::SECOND_US;
@@ -55,6 +57,7 @@ pub struct DriverParts {
     pub clock: Arc<dyn Clock>,
     pub key: InstallationKey,
     pub policies: Policies,
+    pub enrichers: Enrichers,
     pub parsers: Arc<dyn ParserShelf>,
     pub observer: Box<dyn Observer>,
 }
@@ -89,7 +92,7 @@ pub trait Observer: Send {
     fn alarm(&mut self, text: &str);
     fn warmed(&mut self, rows: u64);
     fn commit_failed(&mut self, error: &StoreError, retry_in: Duration);
-    /// Time one batch took from parsed to ready for detection.
+    /// Time one batch took from parsed to ready for detection: normalised and enriched.
     fn normalised(&mut self, rows: usize, took: Duration);
 }
 
@@ -112,6 +115,7 @@ pub struct Driver {
     store: Arc<Store>,
     detection: Detection,
     normaliser: Normaliser,
+    enrichers: Enrichers,
     privacy: Privacy,
     parsers: Arc<dyn ParserShelf>,
     inbox: Inbox,
@@ -142,6 +146,7 @@ impl Driver {
             detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
+            enrichers: parts.enrichers,
             parsers: parts.parsers,
             inbox: parts.inbox,
             clock: parts.clock,
@@ -213,7 +218,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The walk of one delivery: parse → normalise → detect → hot rows, batch by batch.
+    /// The walk of one delivery: parse → normalise → enrich → detect → hot rows, batch by batch.
     fn take(&mut self, mut delivery: Delivery) -> Result<(), DriverError> {
         let choice = self.choice(&delivery);
         let offered = self.parsers.offered();
@@ -294,6 +299,7 @@ impl Driver {
             ordinals: &parsed.ordinals,
         };
         let batch = self.normaliser.normalise(&records, &arrived, equal);
+        let batch = self.enrichers.apply(batch);
         self.observer.normalised(batch.rows(), started.elapsed());
         self.detection.observe(&batch);
         let mut stored = self.privacy.stored(batch);
@@ -358,9 +364,8 @@ impl Driver {
     /// Segment cut: findings and incidents of what was read, then one transaction for all of it.
     fn commit(&mut self, closing: &Closing) -> Result<(), DriverError> {
         let now = self.clock.now();
-        for alarm in self.parsers.alarms() {
-            self.observer.alarm(&alarm);
-        }
+        let alarms = self.parsers.alarms();
+        alarms.iter().for_each(|alarm| self.observer.alarm(alarm));
         self.last_commit = Instant::now();
         self.closed_until = Micros(closing.default_us).min(now);
         let whole = self.reading.is_empty();
@@ -370,6 +375,7 @@ impl Driver {
         let mut unit = self.pending.unit();
         unit.findings.clone_from(&reconciled.changes);
         tell(&self.store, &reconciled, now, quiet, &self.options, &mut unit)?;
+        alarms::tell(&alarms, now, &self.options, &mut unit);
         if quiet {
             self.last_told = Instant::now();
         }

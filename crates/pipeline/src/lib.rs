@@ -7,6 +7,7 @@
 //!
 //! `Delivery → parse → normalise → enrich → detect → PII policy → hot rows → commit → CommitReport`
 
+mod alarms;
 mod commit;
 mod detection;
 mod driver;

@@ -44,6 +44,10 @@ impl Observer for RunObserver {
         self.say.problem(problem);
     }
 
+    fn alarm(&mut self, text: &str) {
+        self.say.trouble(text);
+    }
+
     fn warmed(&mut self, _rows: u64) {
         self.meters.warmed();
     }

@@ -1,6 +1,7 @@
 //! `haetae query`: through the running service, or on the idle store.
 
 use super::catalog::Row;
+use super::service::read_token;
 use crate::cli::{QueryArgs, RowOutput};
 use crate::config::Config;
 use crate::wiring::StoreSegments;
@@ -10,7 +11,6 @@ use haetae_query::{QueryEngine, QueryOptions};
 use haetae_store::{Store, StoreError, StoreOptions};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
 pub fn run(args: &QueryArgs, config: &Config) -> Result<()> {
@@ -103,15 +103,4 @@ fn through_service(
         eprintln!("note: more rows were left out; add LIMIT or narrow the time");
     }
     Ok(())
-}
-
-fn read_token(dir: &Path) -> Result<String> {
-    let path = dir.join("local.token");
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!(
-            "cannot read {}; run as the user that runs the service",
-            path.display()
-        )
-    })?;
-    Ok(text.trim().to_owned())
 }

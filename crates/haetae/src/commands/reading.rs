@@ -3,12 +3,15 @@
 use crate::cli::InputArgs;
 use crate::config::Config;
 use anyhow::{Context, Result};
+use haetae_enrich::files::DiskFiles;
+use haetae_enrich::{Enrichers, Knowledge, Notice};
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Clock, Columns, Counts, Dataset, EventBatch, Reason, Reject, SystemClock, TenantId};
-use haetae_parse::{Format, InputReader, ParseOptions};
+use haetae_parse::{Candidates, Choice, InputReader, ParseOptions};
 use haetae_source::inputs::{Input, expand};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Read};
+use std::sync::Arc;
 
 /// What one step of reading gives to a command.
 pub struct Step<'a> {
@@ -43,10 +46,30 @@ pub fn read_all(
     args: &InputArgs,
     config: &Config,
     columns: &Columns,
+    each: impl FnMut(Step<'_>) -> Result<()>,
+) -> Result<Counts> {
+    let choice = match &args.format {
+        None => Choice::Detect,
+        Some(name) => super::parser::choice(name, config)?,
+    };
+    read_with(args, config, columns, &choice, None, each)
+}
+
+/// As [`read_all`], with the parser already chosen (`--format` is not looked at) and perhaps another
+/// version beside it.
+///
+/// # Errors
+/// As [`read_all`].
+pub fn read_with(
+    args: &InputArgs,
+    config: &Config,
+    columns: &Columns,
+    choice: &Choice,
+    candidates: Option<Arc<dyn Candidates>>,
     mut each: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Counts> {
-    let forced: Option<Format> = args.format.as_deref().map(str::parse).transpose()?;
     let options = ParseOptions {
+        candidates,
         columns: columns.clone(),
         client_ip: client_policy(config)?,
         flow_format: args.format_string.clone(),
@@ -54,19 +77,34 @@ pub fn read_all(
         ..ParseOptions::default()
     };
     let inputs = expand(&args.inputs)?;
+    let mut enrichers = enrichers(config)?;
     let bar = progress(&inputs);
     let mut totals = Counts::default();
     for input in &inputs {
         bar.set_message(input.name.clone());
-        totals += read_one(input, forced, &options, &bar, &mut each)?;
+        totals += read_one(input, choice, &options, &bar, &mut |step: Step<'_>| {
+            let batch = step.batch.map(|batch| enrichers.apply(batch));
+            each(Step { batch, ..step })
+        })?;
     }
     bar.finish_and_clear();
     Ok(totals)
 }
 
+/// Knowledge as it is now: a one-shot command does not wait for files to change.
+fn enrichers(config: &Config) -> Result<Enrichers> {
+    let knowledge = Knowledge::new(&config.enrich, Arc::new(DiskFiles), Arc::new(SystemClock))?;
+    for notice in knowledge.refresh() {
+        if let Notice::Alarm { text } = notice {
+            eprintln!("problem: {text}");
+        }
+    }
+    Ok(knowledge.enrichers())
+}
+
 fn read_one(
     input: &Input,
-    forced: Option<Format>,
+    choice: &Choice,
     options: &ParseOptions,
     bar: &ProgressBar,
     each: &mut impl FnMut(Step<'_>) -> Result<()>,
@@ -75,7 +113,7 @@ fn read_one(
         Ok(body) => body,
         Err(error) => return unreadable(input, &error.to_string(), each),
     };
-    let mut reader = InputReader::open(Metered { body, bar }, forced, options);
+    let mut reader = InputReader::open(Metered { body, bar }, choice.clone(), options);
     let tenant = TenantId::default();
     loop {
         let parsed = match reader.next_batch() {

@@ -6,11 +6,13 @@ use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
 use crate::wiring::{
-    EngineRunner, JournalDoor, Meters, SourceParts, StoreLedger, StoreOutbox, StoreReader, StoreSegments,
-    clean_up, configured_sources,
+    EngineRunner, JournalDoor, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox, StoreReader,
+    StoreSegments, clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
+use haetae_enrich::files::DiskFiles;
+use haetae_enrich::{Knowledge, Notice};
 use haetae_event::disk::{RealDisk, SharedDisk};
 use haetae_event::identity::InstallationKey;
 use haetae_event::{Clock, SystemClock};
@@ -39,6 +41,9 @@ const HOT_BYTES_MAX: usize = 32 << 20;
 /// How often small segments are looked for.
 const COMPACT_EVERY: Duration = Duration::from_secs(60);
 
+/// How often files of enrichment are asked whether they are due; each has its own interval.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
 /// Messages of a `--once` run get this long to be delivered; the rest waits for the next run.
 const LAST_MESSAGES: Duration = Duration::from_secs(20);
 
@@ -52,6 +57,8 @@ struct House {
     door: Arc<JournalDoor>,
     meters: Arc<Meters>,
     ledger: Arc<dyn Ledger>,
+    parsers: Arc<Shelf>,
+    knowledge: Arc<Knowledge>,
     clock: Arc<dyn Clock>,
     stop: StopFlag,
     say: Say,
@@ -74,6 +81,7 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     } else {
         Some(bind(&runtime, &config, &house)?)
     };
+    tell_knowledge(&house.knowledge, &house.say);
     let address = server.as_ref().map(BoundServer::address);
     house
         .store
@@ -140,12 +148,21 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
     let door = Arc::new(JournalDoor::new(journal.clone(), stop.clone()));
     let meters = Arc::new(Meters::new(store.clone(), door.clone()));
     let ledger: Arc<dyn Ledger> = Arc::new(StoreLedger(store.clone()));
+    let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
+    let parsers = Arc::new(Shelf::open(store.clone(), keys, clock.clone())?);
+    let knowledge = Arc::new(Knowledge::new(
+        &config.enrich,
+        Arc::new(DiskFiles),
+        clock.clone(),
+    )?);
     Ok(House {
         store,
         journal,
         door,
         meters,
         ledger,
+        parsers,
+        knowledge,
         clock,
         stop,
         say,
@@ -189,6 +206,7 @@ fn serve(
         )))?)),
         metrics: house.meters.clone(),
         reader: Arc::new(StoreReader(house.store.clone())),
+        parsers: house.parsers.clone(),
         clock: house.clock.clone(),
         marks,
     };
@@ -291,6 +309,8 @@ fn driver(
         inbox,
         clock: house.clock.clone(),
         policies: config.pii.policies(),
+        enrichers: house.knowledge.enrichers(),
+        parsers: house.parsers.clone(),
         key: InstallationKey::new(haetae_store::secrets::installation_key(house.store.dir())?),
         observer: Box::new(observer),
     };
@@ -312,6 +332,7 @@ fn work(
         .collect::<Result<_>>()?;
     drop(outlet);
     let compaction = (!args.once).then(|| spawn_compaction(house)).transpose()?;
+    let knowing = (!args.once).then(|| spawn_refresh(house)).transpose()?;
     let say = house.say.clone();
     let mut told = std::collections::HashSet::new();
     let mut report = move |problem: &SourceProblem| {
@@ -342,7 +363,7 @@ fn work(
         }
         anyhow::Ok(end?)
     })?;
-    for thread in threads.into_iter().chain(compaction) {
+    for thread in threads.into_iter().chain(compaction).chain(knowing) {
         if let Err(panic) = thread.join() {
             std::panic::resume_unwind(panic);
         }
@@ -405,6 +426,29 @@ fn spawn_compaction(house: &House) -> Result<JoinHandle<()>> {
                 if let Err(error) = store.compact() {
                     say.trouble(&format!("compaction: {error}; tried again in a minute"));
                 }
+            }
+        })?;
+    Ok(thread)
+}
+
+/// Reads what is due, and says what came of it.
+fn tell_knowledge(knowledge: &Knowledge, say: &Say) {
+    for notice in knowledge.refresh() {
+        match notice {
+            Notice::Loaded { file, detail } => say.note(&format!("{}: {detail}", file.display())),
+            Notice::Alarm { text } => say.trouble(&text),
+        }
+    }
+}
+
+/// Databases and lists are read again when their files change.
+fn spawn_refresh(house: &House) -> Result<JoinHandle<()>> {
+    let (knowledge, stop, say) = (house.knowledge.clone(), house.stop.clone(), house.say.clone());
+    let thread = std::thread::Builder::new()
+        .name("knowledge".to_owned())
+        .spawn(move || {
+            while !stop.sleep(REFRESH_EVERY) {
+                tell_knowledge(&knowledge, &say);
             }
         })?;
     Ok(thread)

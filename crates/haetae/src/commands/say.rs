@@ -139,6 +139,10 @@ impl Say {
         eprintln!("{} {}", self.pick("문제:", "problem:"), for_terminal(text));
     }
 
+    pub fn note(&self, text: &str) {
+        eprintln!("{}", for_terminal(text));
+    }
+
     pub fn end(&self, end: &RunEnd) {
         let c = end.counts;
         eprintln!(
@@ -155,7 +159,7 @@ impl Say {
 }
 
 /// Escapes each line by itself, so that our own line ends stay.
-fn for_terminal_lines(text: &str) -> String {
+pub fn for_terminal_lines(text: &str) -> String {
     text.lines()
         .map(|line| for_terminal(line).to_string())
         .collect::<Vec<_>>()

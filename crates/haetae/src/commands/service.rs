@@ -27,14 +27,22 @@ pub fn read_token(dir: &Path) -> Result<String> {
 ///
 /// # Errors
 /// When the service does not answer, or refuses: then its own message.
-pub fn call(data_dir: &Path, address: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+pub fn call(
+    data_dir: &Path,
+    address: &str,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value> {
     let token = read_token(data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let (status, text) = runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
-        let request = client.request(method, format!("http://{address}{path}")).bearer_auth(token);
+        let request = client
+            .request(method, format!("http://{address}{path}"))
+            .bearer_auth(token);
         let request = match body {
             Some(body) => request.json(body),
             None => request.header("content-type", "application/json"),

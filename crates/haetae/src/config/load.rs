@@ -192,6 +192,17 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
             .url()
             .map_err(|message| wrong(None, message, "see `haetae config schema`"))?;
     }
+    config.parsers.keys().map_err(|message| {
+        wrong(
+            None,
+            message,
+            "`haetae parser sign --new-key --key FILE` prints the line to put here",
+        )
+    })?;
+    config
+        .enrich
+        .validate()
+        .map_err(|error| wrong(None, error.to_string(), "see `haetae config schema`"))?;
     for (index, source) in config.sources.iter().enumerate() {
         if let Some((message, hint)) = source_mistake(source) {
             let line = Some(source.referenced.line());
@@ -203,18 +214,32 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
 
 fn source_mistake(source: &Spanned<SourceConfig>) -> Option<(String, &'static str)> {
     let s = &source.value;
-    if let Some(format) = &s.format
-        && format.parse::<haetae_parse::Format>().is_err()
-    {
-        return Some((
-            format!("format `{format}` is not known"),
-            "see `haetae parse --help` for the names; or leave it out to detect by content",
-        ));
+    if let Some(mistake) = s.format.as_deref().and_then(format_mistake) {
+        return Some(mistake);
     }
     match s.r#type {
         SourceType::S3 => s3_mistake(s),
         SourceType::File => file_mistake(s),
     }
+}
+
+/// A format is built in or a user's parser, which may be uploaded later: only what cannot be one, or
+/// is a slip of the pen, is wrong already.
+fn format_mistake(format: &str) -> Option<(String, &'static str)> {
+    const HINT: &str = "see `haetae parser list` for the names; or leave it out to detect by content";
+    if format.parse::<haetae_parse::Format>().is_ok() {
+        return None;
+    }
+    if !haetae_parse::custom::is_parser_id(format) {
+        return Some((format!("format `{format}` is not known"), HINT));
+    }
+    let near = haetae_parse::Format::all()
+        .map(|known| known.spec().name)
+        .find(|name| name.len() > 3 && strsim::damerau_levenshtein(name, format) <= 2);
+    near.map(|name| {
+        let message = format!("format `{format}` is not known; did you mean `{name}`?");
+        (message, HINT)
+    })
 }
 
 fn s3_mistake(s: &SourceConfig) -> Option<(String, &'static str)> {

@@ -10,9 +10,11 @@ pub use load::find_and_load;
 pub use schema::json_schema;
 pub use units::{ByteSize, HumanDuration, parse_duration};
 
+use haetae_enrich::EnrichConfig;
 use haetae_enrich::pii::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy};
 use haetae_event::{Level, TenantId};
 use haetae_pipeline::Policies;
+use haetae_sandbox::PublicKey;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -63,6 +65,10 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// What of personal data is stored, and what tenants have of their own.
     pub pii: PiiConfig,
+    /// Who may add parsers.
+    pub parsers: ParsersConfig,
+    /// Country, network and reputation of client addresses.
+    pub enrich: EnrichConfig,
 }
 
 impl Default for Config {
@@ -83,6 +89,8 @@ impl Default for Config {
             sources: Vec::new(),
             notify: NotifyConfig::default(),
             pii: PiiConfig::default(),
+            parsers: ParsersConfig::default(),
+            enrich: EnrichConfig::default(),
         }
     }
 }
@@ -127,7 +135,7 @@ pub struct SourceConfig {
     pub r#type: SourceType,
     #[serde(default)]
     pub tenant: TenantId,
-    /// Overrides detection by content: `cloudfront`, `vpcflow`, `waf`, `combined`, `json`.
+    /// Overrides detection by content: a built-in format, or `NAME[@vN]` of a user's parser.
     pub format: Option<String>,
     /// Field list of custom VPC flow logs that come without a header.
     pub format_string: Option<String>,
@@ -167,6 +175,28 @@ impl PiiConfig {
             },
             tenants: self.tenants.clone(),
         }
+    }
+}
+
+/// `parsers`: users' parsers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ParsersConfig {
+    /// Public keys, `ed25519:…`; a parser signed by none of them is refused.
+    pub trusted_keys: Vec<String>,
+}
+
+impl ParsersConfig {
+    /// The keys, read.
+    ///
+    /// # Errors
+    /// Which one is none; the loader has checked that already.
+    pub fn keys(&self) -> Result<Vec<PublicKey>, String> {
+        let read = |(at, line): (usize, &String)| {
+            line.parse()
+                .map_err(|error| format!("parsers.trusted_keys[{at}]: {error}"))
+        };
+        self.trusted_keys.iter().enumerate().map(read).collect()
     }
 }
 

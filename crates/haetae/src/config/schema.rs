@@ -40,21 +40,9 @@ pub fn json_schema() -> Value {
                     }
                 }
             },
-            "pii": {
-                "type": "object", "additionalProperties": false,
-                "description": "what of personal data is stored; detection sees the clear row",
-                "properties": {
-                    "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
-                    "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"},
-                    "tenants": {"type": "object", "additionalProperties": {
-                        "type": "object", "additionalProperties": false,
-                        "properties": {
-                            "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
-                            "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"}
-                        }
-                    }}
-                }
-            }
+            "parsers": parsers(),
+            "enrich": enrich(),
+            "pii": pii()
         },
         "$defs": {
             "address_policy": {"enum": ["keep", "truncate", "hash"], "default": "keep"},
@@ -66,7 +54,7 @@ pub fn json_schema() -> Value {
                 "properties": {
                     "type": {"enum": ["s3", "file"]},
                     "tenant": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "default": "default"},
-                    "format": {"enum": ["cloudfront", "vpcflow", "waf", "combined", "json"]},
+                    "format": {"type": "string", "description": "a name of `haetae parser list`, NAME@vN for one version"},
                     "format_string": {"type": "string", "description": "field list of custom VPC flow logs"},
                     "bucket": {"type": "string"}, "prefix": {"type": "string"},
                     "region": {"type": "string"}, "endpoint": {"type": "string"},
@@ -76,6 +64,68 @@ pub fn json_schema() -> Value {
                     "paths": {"type": "array", "items": {"type": "string"}}
                 }
             }
+        }
+    })
+}
+
+/// Users' parsers.
+fn parsers() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {"trusted_keys": {
+            "type": "array", "items": {"type": "string", "pattern": "^ed25519:"},
+            "description": "public keys whose signature an uploaded parser needs"
+        }}
+    })
+}
+
+/// Country, network, reputation.
+fn enrich() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "description": "src_country, src_asn and ti_score of the client's address",
+        "properties": {
+            "geo": {
+                "type": "object", "additionalProperties": false, "description": "MaxMind DB files",
+                "properties": {
+                    "country": {"type": "string"}, "asn": {"type": "string"}, "city": {"type": "string"}
+                }
+            },
+            "reputation": {"type": "array", "items": reputation_list()},
+            "reload_interval_s": {"type": "integer", "minimum": 1, "default": 60}
+        }
+    })
+}
+
+/// What of personal data is stored.
+fn pii() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "description": "what of personal data is stored; detection sees the clear row",
+        "properties": {
+            "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
+            "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"},
+            "tenants": {"type": "object", "additionalProperties": {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "src_ip": {"$ref": "#/$defs/address_policy"}, "text": {"$ref": "#/$defs/text_policy"},
+                    "account": {"$ref": "#/$defs/text_policy"}, "raw": {"$ref": "#/$defs/raw_policy"}
+                }
+            }}
+        }
+    })
+}
+
+/// One reputation list.
+fn reputation_list() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["name", "path"],
+        "properties": {
+            "name": {"type": "string"}, "path": {"type": "string"},
+            "format": {"enum": ["auto", "netset", "drop", "drop_json", "abusech_csv", "plain", "stix"],
+                "default": "auto"},
+            "score": {"type": "integer", "minimum": 0, "maximum": 100, "default": 50},
+            "max_age_h": {"type": "integer", "minimum": 1}
         }
     })
 }

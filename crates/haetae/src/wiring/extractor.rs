@@ -6,13 +6,13 @@ use haetae_parse::{Extracted, Extractor, ExtractorFactory};
 use haetae_sandbox::{Batch, Failure, Kind, Outcome, Parser, Sandbox};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Alarms of suspended parsers, waiting to be told. Each parser rings once for a suspension, so
-/// their number is that of the parsers.
+/// Alarms of parsers that do not run any more, waiting to be told. Each parser rings once for a
+/// suspension, so their number is that of the parsers.
 #[derive(Clone, Debug, Default)]
 pub struct AlarmBell(Arc<Mutex<Vec<String>>>);
 
 impl AlarmBell {
-    fn ring(&self, text: String) {
+    pub fn ring(&self, text: String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
     }
 

@@ -4,7 +4,9 @@ use super::extractor::{AlarmBell, Sandboxed};
 use haetae_event::{Clock, Micros};
 use haetae_parse::custom::Kind;
 use haetae_parse::shadow::Comparison;
-use haetae_parse::{Blueprint, Candidate, Candidates, ExtractorFactory, Format, ParseOptions, ParserDefinition};
+use haetae_parse::{
+    Blueprint, Candidate, Candidates, ExtractorFactory, Format, ParseOptions, ParserDefinition,
+};
 use haetae_pipeline::{Offered, ParserShelf};
 use haetae_sandbox::{Parser, PublicKey, Quota, Runtime, Signature, Subject};
 use haetae_server::{ParserAdmin, ParserError, ParserRequest, ParserUpload};
@@ -130,13 +132,20 @@ impl Shelf {
             let key = (row.name.clone(), row.version);
             let compiled = match known.get(&key) {
                 Some(compiled) => Ok(compiled.clone()),
-                None => self.compile(&row.definition, &row.module).map(|(_, compiled)| compiled),
+                None => self
+                    .compile(&row.definition, &row.module)
+                    .map(|(_, compiled)| compiled),
             };
             match compiled {
                 Ok(compiled) => {
                     versions.insert(key, compiled);
                 }
-                Err(error) => tracing::error!(parser = row.name, version = row.version, %error, "left out"),
+                Err(error) => {
+                    let id = format!("{}@v{}", row.name, row.version);
+                    self.bell.ring(format!(
+                        "the parser {id} does not compile any more and is left out: {error}"
+                    ));
+                }
             }
         }
         let stable = uses
@@ -169,13 +178,20 @@ impl Shelf {
         let module = match definition.kind() {
             Kind::Custom => {
                 let version = definition.version().to_string();
-                let loaded =
-                    Parser::load(self.runtime()?, definition.id(), &version, module, Quota::default());
+                let loaded = Parser::load(
+                    self.runtime()?,
+                    definition.id(),
+                    &version,
+                    module,
+                    Quota::default(),
+                );
                 Some(loaded.map_err(|error| refused("bad_module", error.to_string()))?)
             }
             _ => None,
         };
-        let blueprint = definition.blueprint(self.extractor(module.as_ref())).map_err(wrong)?;
+        let blueprint = definition
+            .blueprint(self.extractor(module.as_ref()))
+            .map_err(wrong)?;
         Ok((definition, Compiled { blueprint, module }))
     }
 
@@ -200,7 +216,10 @@ impl Shelf {
             .map_err(|_| refused("bad_definition", "the tests cannot be run"))?;
         let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
         if failed > 0 {
-            let message = format!("{failed} of its {} tests fail; see `haetae parser test`", outcomes.len());
+            let message = format!(
+                "{failed} of its {} tests fail; see `haetae parser test`",
+                outcomes.len()
+            );
             return Err(refused("tests_failed", message));
         }
         let row = ParserRow {
@@ -231,27 +250,42 @@ impl Shelf {
     fn version_of<'i>(&self, id: &'i str) -> Result<(&'i str, u32), ParserError> {
         let (name, version) = split_id(id);
         let state = self.state();
-        let mut versions = state.versions.keys().filter(|(other, _)| other == name).map(|(_, v)| *v);
+        let mut versions = state
+            .versions
+            .keys()
+            .filter(|(other, _)| other == name)
+            .map(|(_, v)| *v);
         let found = match version {
             Some(wanted) => versions.find(|v| *v == wanted),
             None => versions.max(),
         };
-        found.map(|version| (name, version)).ok_or_else(|| ParserError::NotFound(id.to_owned()))
+        found
+            .map(|version| (name, version))
+            .ok_or_else(|| ParserError::NotFound(id.to_owned()))
     }
 
     fn stable_version(&self, name: &str) -> Option<u32> {
         let state = self.state();
-        let stable = state.uses.iter().find(|one| one.name == name && one.channel == Channel::Stable);
+        let stable = state
+            .uses
+            .iter()
+            .find(|one| one.name == name && one.channel == Channel::Stable);
         stable.map(|one| one.version)
     }
 
     fn shadow(&self, id: &str) -> Result<Value, ParserError> {
         let (name, candidate) = self.version_of(id)?;
         let against = self.stable_version(name).ok_or_else(|| {
-            refused("no_stable_version", format!("no version of {name} is promoted: nothing to compare with"))
+            refused(
+                "no_stable_version",
+                format!("no version of {name} is promoted: nothing to compare with"),
+            )
         })?;
         if against == candidate {
-            return Err(refused("same_version", format!("{name}@v{candidate} is the stable version itself")));
+            return Err(refused(
+                "same_version",
+                format!("{name}@v{candidate} is the stable version itself"),
+            ));
         }
         let now = self.clock.now();
         let row = ShadowRow {
@@ -283,7 +317,9 @@ impl Shelf {
                 .map(|one| one.channel.as_str())
                 .collect();
             let compiled = state.versions.get(&(row.name.clone(), row.version));
-            let suspended = compiled.and_then(|c| c.module.as_ref()).is_some_and(Parser::is_suspended);
+            let suspended = compiled
+                .and_then(|c| c.module.as_ref())
+                .is_some_and(Parser::is_suspended);
             list.push(json!({
                 "id": format!("{}@v{}", row.name, row.version), "kind": row.kind, "dataset": row.dataset,
                 "channel": channels.join(" "), "signed_by": row.signed_by, "added_at": row.added_at,
@@ -302,13 +338,16 @@ impl Shelf {
         let row = self.store.parser(name, version).map_err(internal)?;
         let row = row.ok_or_else(|| ParserError::NotFound(id.to_owned()))?;
         let shadows = self.store.shadows().map_err(internal)?;
-        let shadow = shadows.iter().find(|s| s.name == name && s.candidate == version).map(|s| {
-            json!({
-                "against": format!("{name}@v{}", s.against), "started_at": s.started_at,
-                "updated_at": s.updated_at,
-                "report": serde_json::from_str::<Value>(&s.report).unwrap_or(Value::Null),
-            })
-        });
+        let shadow = shadows
+            .iter()
+            .find(|s| s.name == name && s.candidate == version)
+            .map(|s| {
+                json!({
+                    "against": format!("{name}@v{}", s.against), "started_at": s.started_at,
+                    "updated_at": s.updated_at,
+                    "report": serde_json::from_str::<Value>(&s.report).unwrap_or(Value::Null),
+                })
+            });
         Ok(json!({
             "id": format!("{name}@v{version}"), "kind": row.kind, "dataset": row.dataset,
             "definition": row.definition, "module_bytes": row.module.len(),
@@ -327,25 +366,27 @@ impl Shelf {
             state.shadows.clone()
         };
         for (row, candidate) in shadows.0.values() {
-            let report = candidate.comparison.lock().unwrap_or_else(PoisonError::into_inner).report();
+            let report = candidate
+                .comparison
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .report();
             let row = ShadowRow {
                 updated_at: now,
                 report: serde_json::to_string(&report).unwrap_or_else(|_| "{}".to_owned()),
                 ..row.clone()
             };
             if let Err(error) = self.store.put_shadow(&row) {
-                tracing::warn!(%error, "the comparison is kept in memory only");
+                let id = format!("{}@v{}", row.name, row.candidate);
+                self.bell
+                    .ring(format!("the comparison of {id} is kept in memory only: {error}"));
             }
         }
     }
 }
 
 /// The candidates that can run; a comparison under way goes on.
-fn beside(
-    rows: &[ShadowRow],
-    versions: &BTreeMap<(String, u32), Compiled>,
-    before: &Shadows,
-) -> Shadows {
+fn beside(rows: &[ShadowRow], versions: &BTreeMap<(String, u32), Compiled>, before: &Shadows) -> Shadows {
     let mut shadows = HashMap::new();
     for row in rows {
         let Some(compiled) = versions.get(&(row.name.clone(), row.candidate)) else {

@@ -189,6 +189,12 @@ fn is_name(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain)
 }
 
+/// Whether the text can name a user's parser: `NAME` or `NAME@vN`.
+pub fn is_parser_id(text: &str) -> bool {
+    let (name, version) = text.split_once("@v").unwrap_or((text, "1"));
+    is_name(name) && version.parse::<u32>().is_ok_and(|version| version >= 1)
+}
+
 impl Check<'_> {
     fn missing(&mut self, key: &str, hint: &str) {
         let message = format!("the key `{key}` is missing");

@@ -23,7 +23,7 @@ mod render;
 mod trial;
 mod yaml;
 
-pub use definition::{Kind, ParserDefinition};
+pub use definition::{Kind, ParserDefinition, is_parser_id};
 pub use extractor::{Extracted, Extractor, ExtractorFactory, FieldKind};
 pub(crate) use render::cell_text;
 pub use trial::{Difference, TestOutcome, TryOutcome, try_lines};

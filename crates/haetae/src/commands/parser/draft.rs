@@ -68,7 +68,9 @@ impl Draft {
     /// As [`Draft::extractor`].
     pub fn blueprint(&self) -> Result<Arc<dyn Blueprint>> {
         let blueprint = self.definition.blueprint(self.extractor()?);
-        blueprint.map_err(|found| anyhow::anyhow!("{}", found.first().map(ToString::to_string).unwrap_or_default()))
+        blueprint.map_err(|found| {
+            anyhow::anyhow!("{}", found.first().map(ToString::to_string).unwrap_or_default())
+        })
     }
 }
 
@@ -76,7 +78,9 @@ fn module_path(path: &Path, definition: &ParserDefinition, given: Option<&Path>)
     if let Some(given) = given {
         return Ok(given.to_path_buf());
     }
-    let name = definition.module().context("kind: custom needs `module: FILE.wasm`")?;
+    let name = definition
+        .module()
+        .context("kind: custom needs `module: FILE.wasm`")?;
     Ok(path.parent().unwrap_or(Path::new(".")).join(name))
 }
 
@@ -84,7 +88,10 @@ fn read_module(path: &Path) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read the module {}", path.display());
     let length = std::fs::metadata(path).with_context(cannot)?.len();
     if length > MODULE_BYTES_MAX as u64 {
-        bail!("{} has {length} bytes, {MODULE_BYTES_MAX} are allowed", path.display());
+        bail!(
+            "{} has {length} bytes, {MODULE_BYTES_MAX} are allowed",
+            path.display()
+        );
     }
     std::fs::read(path).with_context(cannot)
 }

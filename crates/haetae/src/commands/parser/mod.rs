@@ -4,6 +4,7 @@ mod draft;
 mod shadow;
 mod sign;
 mod test;
+mod trial;
 
 use super::catalog::{Row, print_rows};
 use super::service;
@@ -15,9 +16,13 @@ use base64::Engine;
 use draft::Draft;
 use haetae_event::SystemClock;
 use haetae_event::disk::RealDisk;
+use haetae_parse::{Blueprint, Choice};
+use haetae_pipeline::ParserShelf;
+use haetae_respond::for_terminal;
 use haetae_server::{ParserAdmin, ParserRequest, ParserUpload};
 use haetae_store::{Store, StoreOptions};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -78,7 +83,10 @@ fn built_in() -> Value {
 
 fn upload(args: &UploadArgs, config: &Config) -> Result<()> {
     let draft = Draft::read(&args.definition, args.module.as_deref())?;
-    let path = args.signature.clone().unwrap_or_else(|| sign::signature_path(&args.definition));
+    let path = args
+        .signature
+        .clone()
+        .unwrap_or_else(|| sign::signature_path(&args.definition));
     let signature = std::fs::read_to_string(&path).with_context(|| {
         format!(
             "cannot read the signature {}; make it with `haetae parser sign {} --key KEY.pem`",
@@ -106,6 +114,29 @@ fn upload(args: &UploadArgs, config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// What `--format` and `--against` name: a built-in format, a definition file, a version in the catalog.
+///
+/// # Errors
+/// When it is none of them.
+pub fn choice(name: &str, config: &Config) -> Result<Choice> {
+    match name.split("@v").next().unwrap_or(name).parse() {
+        Ok(format) => Ok(Choice::Format(format)),
+        Err(_) => Ok(Choice::Blueprint(blueprint(name, config)?)),
+    }
+}
+
+/// A definition file, or a version in the catalog.
+fn blueprint(id: &str, config: &Config) -> Result<Arc<dyn Blueprint>> {
+    if Path::new(id).is_file() {
+        return Draft::read(Path::new(id), None)?.blueprint();
+    }
+    let unknown =
+        || format!("{id} is no format, no definition file and no uploaded parser; see `haetae parser list`");
+    let store = super::query::open_idle(config).with_context(unknown)?;
+    let shelf = Shelf::open(store, Vec::new(), Arc::new(SystemClock))?;
+    shelf.named(id).with_context(unknown)
+}
+
 /// Asks the running service, else the idle store.
 fn ask(config: &Config, request: ParserRequest) -> Result<Value> {
     if let Some(holder) = haetae_store::holder(&config.data_dir).filter(|holder| !holder.address.is_empty()) {
@@ -120,7 +151,11 @@ fn ask(config: &Config, request: ParserRequest) -> Result<Value> {
         let store = Store::open(&config.data_dir, options, Arc::new(RealDisk), clock.clone());
         Arc::new(store.with_context(|| format!("cannot open {}", config.data_dir.display()))?)
     };
-    let shelf = Shelf::open(store, config.parsers.keys()?, clock)?;
+    let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
+    let shelf = Shelf::open(store, keys, clock)?;
+    for alarm in shelf.alarms() {
+        eprintln!("problem: {}", for_terminal(&alarm));
+    }
     shelf.handle(request).map_err(anyhow::Error::from)
 }
 

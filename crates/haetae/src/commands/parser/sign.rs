@@ -18,7 +18,11 @@ pub fn signature_path(definition: &Path) -> PathBuf {
 }
 
 pub fn run(args: &SignArgs) -> Result<()> {
-    let key = if args.new_key { make_key(&args.key)? } else { read_key(&args.key)? };
+    let key = if args.new_key {
+        make_key(&args.key)?
+    } else {
+        read_key(&args.key)?
+    };
     if args.new_key {
         println!("{}", key.public());
         eprintln!(
