@@ -7,8 +7,8 @@ use crate::geo::{DATABASE_BYTES_MAX, Database, Databases, Geo, Role};
 use crate::live::{Live, Refresh};
 use crate::native::NativeGeo;
 use crate::reputation::{LIST_BYTES_MAX, List, ListOptions, Reputation, ReputationScore};
-use haetae_event::Clock;
 use haetae_event::time::{HOUR_US, SECOND_US};
+use haetae_event::{Clock, Micros};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -97,7 +97,11 @@ impl Knowledge {
         let mut notices = Vec::new();
         for live in self.databases.each() {
             let result = live.refresh(&*self.files, now);
-            let detail = |database: &Database| format!("database built at {} s", database.built_s());
+            let detail = |database: &Database| {
+                let built_us =
+                    i64::try_from(database.built_s()).map_or(i64::MAX, |s| s.saturating_mul(SECOND_US));
+                format!("database of {}", Micros(built_us))
+            };
             notices.extend(notice(live, result, detail));
         }
         for live in self.reputation.each() {

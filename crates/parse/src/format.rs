@@ -8,6 +8,7 @@ use crate::{
     alb, cef, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, gelf, iis, json,
     leef, logfmt, nlb, route53, s3access, sniff, syslog, vpcflow, vpcflow_message, waf,
 };
+use haetae_event::Dataset;
 use std::fmt;
 use std::str::FromStr;
 
@@ -93,6 +94,17 @@ impl Format {
 
     pub fn spec(self) -> &'static FormatSpec {
         self.0
+    }
+
+    /// Where its events go; what of `json` is no access record goes to `app`.
+    pub fn dataset(self) -> Dataset {
+        let options = ParseOptions::default();
+        let opening = Opening {
+            head: &[],
+            framing: Framing::Lines,
+            options: &options,
+        };
+        (self.0.open)(&opening).dataset()
     }
 
     /// All names, for messages: `cloudfront, vpcflow, …`.

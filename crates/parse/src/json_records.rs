@@ -153,11 +153,8 @@ impl Walk<'_> {
         }
     }
 
-    /// What stands behind the last object, when it is arrays in arrays: no list of records, and not
-    /// to be lost without a word.
     fn nested_arrays(&mut self, text: &str) {
-        let separators = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']');
-        if text.bytes().filter(|&b| b == b'[').count() > 1 && text.chars().all(separators) {
+        if is_nested_arrays(text) {
             let detail = format!("not a JSON object: {:?}", shown(text.as_bytes()));
             self.reject(Reason::BadJson, detail, text.trim().as_bytes());
         }
@@ -215,6 +212,13 @@ impl Walk<'_> {
         };
         self.reject(reason, detail, &text.as_bytes()[span]);
     }
+}
+
+/// Whether what stands behind the last object is arrays in arrays: no list of records, and not to be
+/// lost without a word.
+pub fn is_nested_arrays(text: &str) -> bool {
+    let separators = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']');
+    text.bytes().filter(|&b| b == b'[').count() > 1 && text.chars().all(separators)
 }
 
 /// Blank between records. GELF over TCP ends each with a NUL.

@@ -20,9 +20,7 @@ mod tell;
 mod warm;
 
 pub use detection::{Changed, Detection, Reconciled};
-pub use driver::{
-    Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RunEnd,
-};
+pub use driver::{Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RunEnd};
 pub use kpi::kpi_between;
 pub use normalise::{Arrived, EqualRecords, Normaliser};
 pub use privacy::{Policies, Privacy};

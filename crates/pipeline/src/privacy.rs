@@ -17,6 +17,13 @@ impl Policies {
     pub fn of(&self, tenant: &TenantId) -> &PiiPolicy {
         self.tenants.get(tenant).unwrap_or(&self.default)
     }
+
+    /// For what is kept about the rows of all tenants together.
+    pub fn strictest(&self) -> PiiPolicy {
+        self.tenants
+            .values()
+            .fold(self.default.clone(), |strictest, own| strictest.stricter(own))
+    }
 }
 
 /// Applies policies; keeps the keys it derives. Tenants come from keys the operator made, so
@@ -91,6 +98,31 @@ mod tests {
             detail: "no time: \"kim@example.com\"".into(),
             bytes: b"x kim@example.com\xff".to_vec(),
         }
+    }
+
+    #[test]
+    fn the_strictest_policy_leaves_what_every_tenant_leaves() {
+        let drops = PiiPolicy {
+            raw: RawPolicy::Drop,
+            ..PiiPolicy::default()
+        };
+        let truncates = PiiPolicy {
+            src_ip: haetae_enrich::pii::AddressPolicy::Truncate,
+            ..PiiPolicy::default()
+        };
+        let mut policies = Policies {
+            default: truncates.clone(),
+            tenants: BTreeMap::new(),
+        };
+        assert_eq!(policies.strictest(), truncates);
+        policies
+            .tenants
+            .insert(TenantId::new("own").expect("valid"), drops);
+        let strictest = policies.strictest();
+        assert_eq!(
+            (strictest.src_ip, strictest.raw),
+            (truncates.src_ip, RawPolicy::Drop)
+        );
     }
 
     #[test]

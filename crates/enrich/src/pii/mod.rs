@@ -13,4 +13,4 @@ mod policy;
 
 pub use find::{Found, Kind, Wanted, find};
 pub use mask::Masker;
-pub use policy::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy, apply};
+pub use policy::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy, apply, stored_value};

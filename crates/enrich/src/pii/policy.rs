@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What becomes of addresses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AddressPolicy {
     #[default]
@@ -25,7 +25,7 @@ pub enum AddressPolicy {
 }
 
 /// What becomes of personal data in texts and accounts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextPolicy {
     #[default]
@@ -37,7 +37,7 @@ pub enum TextPolicy {
 }
 
 /// What becomes of the record as received.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RawPolicy {
     /// As received while nothing else is asked for, redacted under any other policy.
@@ -67,6 +67,26 @@ impl PiiPolicy {
         self.masks_nothing() && matches!(self.raw, RawPolicy::Follow | RawPolicy::Keep)
     }
 
+    /// What leaves no more than either: for figures over the rows of several tenants.
+    #[must_use]
+    pub fn stricter(&self, other: &PiiPolicy) -> PiiPolicy {
+        PiiPolicy {
+            src_ip: self.src_ip.max(other.src_ip),
+            text: self.text.max(other.text),
+            account: self.account.max(other.account),
+            raw: self.raw_in_effect().max(other.raw_in_effect()),
+        }
+    }
+
+    /// Never [`RawPolicy::Follow`].
+    fn raw_in_effect(&self) -> RawPolicy {
+        match self.raw {
+            RawPolicy::Follow if self.masks_nothing() => RawPolicy::Keep,
+            RawPolicy::Follow => RawPolicy::Redacted,
+            other => other,
+        }
+    }
+
     fn masks_nothing(&self) -> bool {
         self.src_ip == AddressPolicy::Keep
             && self.text == TextPolicy::Keep
@@ -94,23 +114,55 @@ const IMPERSONAL: &[&str] = &[
     "facility",
 ];
 
-/// What a column holds.
-enum Holds {
+/// What becomes of a column's values.
+enum Change {
+    Keep,
+    Drop,
     Address,
     Account,
-    Raw,
     Text,
-    Nothing,
 }
 
-fn holds(name: &str) -> Holds {
-    match name {
-        "src_ip" | "peer_ip" => Holds::Address,
-        "account" => Holds::Account,
-        "raw" => Holds::Raw,
-        name if IMPERSONAL.contains(&name) => Holds::Nothing,
-        _ => Holds::Text,
+impl Change {
+    fn of(policy: &PiiPolicy, column: &str) -> Change {
+        match column {
+            "src_ip" | "peer_ip" => Change::Address,
+            "account" => Change::Account,
+            "raw" => match policy.raw_in_effect() {
+                RawPolicy::Keep => Change::Keep,
+                RawPolicy::Drop => Change::Drop,
+                RawPolicy::Follow | RawPolicy::Redacted => Change::Text,
+            },
+            name if IMPERSONAL.contains(&name) => Change::Keep,
+            _ => Change::Text,
+        }
     }
+
+    fn apply<'t>(&self, masker: &Masker<'_>, text: &'t str) -> Option<Cow<'t, str>> {
+        match self {
+            Change::Keep => Some(Cow::Borrowed(text)),
+            Change::Drop => None,
+            Change::Address => Some(masker.address(text)),
+            Change::Account => Some(match masker.account(text) {
+                Cow::Borrowed(same) => masker.text(same),
+                owned => owned,
+            }),
+            Change::Text => Some(masker.text(text)),
+        }
+    }
+}
+
+/// One value of `column` as it may be stored; `None` where it may not.
+pub fn stored_value<'t>(
+    policy: &PiiPolicy,
+    key: &TenantKey,
+    column: &str,
+    text: &'t str,
+) -> Option<Cow<'t, str>> {
+    if policy.keeps_everything() {
+        return Some(Cow::Borrowed(text));
+    }
+    Change::of(policy, column).apply(&Masker::new(policy, key), text)
 }
 
 /// The rows as they may be stored: same number, same order, same columns.
@@ -140,29 +192,21 @@ pub fn apply(policy: &PiiPolicy, key: &TenantKey, batch: &EventBatch) -> EventBa
     }
 }
 
-fn text_column(policy: &PiiPolicy, masker: &Masker<'_>, name: &str, column: &ArrayRef) -> ArrayRef {
-    let raw = match policy.raw {
-        RawPolicy::Follow => RawPolicy::Redacted,
-        other => other,
-    };
-    match (holds(name), raw) {
-        (Holds::Nothing, _) | (Holds::Raw, RawPolicy::Keep) => Arc::clone(column),
-        (Holds::Raw, RawPolicy::Drop) => new_null_array(&DataType::Utf8View, column.len()),
-        (Holds::Address, _) => mapped(column, |text| masker.address(text)),
-        (Holds::Account, _) => mapped(column, |text| match masker.account(text) {
-            Cow::Borrowed(same) => masker.text(same),
-            owned => owned,
-        }),
-        (Holds::Raw | Holds::Text, _) => mapped(column, |text| masker.text(text)),
-    }
-}
-
 /// The column with each value replaced; shared where nothing changes.
-fn mapped(column: &ArrayRef, change: impl for<'t> Fn(&'t str) -> Cow<'t, str>) -> ArrayRef {
-    let Some(texts) = column.as_any().downcast_ref::<StringViewArray>() else {
+fn text_column(policy: &PiiPolicy, masker: &Masker<'_>, name: &str, column: &ArrayRef) -> ArrayRef {
+    let change = Change::of(policy, name);
+    let texts = match change {
+        Change::Keep => None,
+        Change::Drop => return new_null_array(&DataType::Utf8View, column.len()),
+        _ => column.as_any().downcast_ref::<StringViewArray>(),
+    };
+    let Some(texts) = texts else {
         return Arc::clone(column);
     };
-    let changed: Vec<Option<Cow<'_, str>>> = texts.iter().map(|text| text.map(&change)).collect();
+    let changed: Vec<Option<Cow<'_, str>>> = texts
+        .iter()
+        .map(|text| text.and_then(|text| change.apply(masker, text)))
+        .collect();
     if changed.iter().all(|text| !matches!(text, Some(Cow::Owned(_)))) {
         return Arc::clone(column);
     }

@@ -12,9 +12,10 @@ use crate::wiring::{
 use anyhow::{Context, Result};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_enrich::files::DiskFiles;
+use haetae_enrich::pii::PiiPolicy;
 use haetae_enrich::{Knowledge, Notice};
 use haetae_event::disk::{RealDisk, SharedDisk};
-use haetae_event::identity::InstallationKey;
+use haetae_event::identity::{InstallationKey, TenantKey};
 use haetae_event::{Clock, SystemClock};
 use haetae_incident::FoldOptions;
 use haetae_journal::{Journal, SegmentJournal};
@@ -149,7 +150,12 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
     let meters = Arc::new(Meters::new(store.clone(), door.clone()));
     let ledger: Arc<dyn Ledger> = Arc::new(StoreLedger(store.clone()));
     let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
-    let parsers = Arc::new(Shelf::open(store.clone(), keys, clock.clone())?);
+    let parsers = Arc::new(Shelf::open(
+        store.clone(),
+        keys,
+        shadow_privacy(config, &store)?,
+        clock.clone(),
+    )?);
     let knowledge = Arc::new(Knowledge::new(
         &config.enrich,
         Arc::new(DiskFiles),
@@ -167,6 +173,13 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
         stop,
         say,
     })
+}
+
+/// Comparisons mix the rows of all tenants.
+fn shadow_privacy(config: &Config, store: &Store) -> Result<(PiiPolicy, TenantKey)> {
+    let key = InstallationKey::new(haetae_store::secrets::installation_key(store.dir())?);
+    let key = key.tenant_key(&haetae_event::TenantId::default());
+    Ok((config.pii.policies().strictest(), key))
 }
 
 fn bind(runtime: &tokio::runtime::Runtime, config: &Config, house: &House) -> Result<BoundServer> {

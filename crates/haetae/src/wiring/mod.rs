@@ -17,7 +17,7 @@ pub use extractor::{AlarmBell, Sandboxed};
 pub use ledger::StoreLedger;
 pub use meters::Meters;
 pub use outbox::StoreOutbox;
-pub use parsers::{Shelf, signed_subject, split_id};
+pub use parsers::{Shelf, built_in, signed_subject, split_id};
 pub use queries::{EngineRunner, StoreSegments};
 pub use reader::{StoreReader, dlq_entry_json, incident_json};
 pub use sources::{SourceParts, configured_sources, s3_config};

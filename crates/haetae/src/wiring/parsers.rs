@@ -1,6 +1,8 @@
 //! Users' parsers: read from the catalog, compiled once, handed to the driver and the API.
 
 use super::extractor::{AlarmBell, Sandboxed};
+use haetae_enrich::pii::{PiiPolicy, stored_value};
+use haetae_event::identity::TenantKey;
 use haetae_event::{Clock, Micros};
 use haetae_parse::custom::Kind;
 use haetae_parse::shadow::Comparison;
@@ -12,6 +14,7 @@ use haetae_sandbox::{Parser, PublicKey, Quota, Runtime, Signature, Subject};
 use haetae_server::{ParserAdmin, ParserError, ParserRequest, ParserUpload};
 use haetae_store::{Added, Channel, ParserRow, ParserUse, ShadowRow, Store, StoreError};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +37,8 @@ pub struct Shelf {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     trusted: Vec<PublicKey>,
+    /// What may be kept of the records of all tenants, and the key it is kept under.
+    privacy: (PiiPolicy, TenantKey),
     runtime: OnceLock<Runtime>,
     bell: AlarmBell,
     state: Mutex<State>,
@@ -94,7 +99,7 @@ fn refused(code: &'static str, message: impl Into<String>) -> ParserError {
 }
 
 impl Shelf {
-    /// Compiles every version the catalog holds. A version that no longer compiles is left out and
+    /// Compiles every version the catalog holds; `privacy` is for what comparisons keep of records. A version that no longer compiles is left out and
     /// rings the bell.
     ///
     /// # Errors
@@ -102,12 +107,14 @@ impl Shelf {
     pub fn open(
         store: Arc<Store>,
         trusted: Vec<PublicKey>,
+        privacy: (PiiPolicy, TenantKey),
         clock: Arc<dyn Clock>,
     ) -> Result<Shelf, StoreError> {
         let shelf = Shelf {
             store,
             clock,
             trusted,
+            privacy,
             runtime: OnceLock::new(),
             bell: AlarmBell::default(),
             state: Mutex::default(),
@@ -155,7 +162,7 @@ impl Shelf {
             .map(|compiled| compiled.blueprint.clone())
             .collect();
         let mut state = self.state();
-        state.shadows = Arc::new(beside(&shadows, &versions, &state.shadows));
+        state.shadows = Arc::new(beside(&shadows, &versions, &state.shadows, self.clock.now()));
         (state.versions, state.uses, state.stable) = (versions, uses, stable);
         Ok(())
     }
@@ -302,12 +309,7 @@ impl Shelf {
     }
 
     fn listed(&self) -> Result<Value, ParserError> {
-        let mut list: Vec<Value> = Format::all()
-            .map(|format| {
-                let spec = format.spec();
-                json!({"id": spec.parser_id, "kind": "built-in", "channel": "stable", "about": spec.about})
-            })
-            .collect();
+        let mut list = built_in();
         let state = self.state();
         for row in self.store.parsers().map_err(internal)? {
             let channels: Vec<&str> = state
@@ -355,6 +357,11 @@ impl Shelf {
         }))
     }
 
+    /// What rang since the last call.
+    pub fn take_alarms(&self) -> Vec<String> {
+        self.bell.take()
+    }
+
     /// Puts comparisons into the catalog when it is time.
     fn save_shadows(&self, now: Micros) {
         let shadows = {
@@ -366,11 +373,17 @@ impl Shelf {
             state.shadows.clone()
         };
         for (row, candidate) in shadows.0.values() {
-            let report = candidate
+            let mut report = candidate
                 .comparison
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .report();
+            let (policy, key) = &self.privacy;
+            if report.new.counts.lines_in == 0 {
+                // What an earlier run of the service found is worth more than nothing.
+                continue;
+            }
+            report.redact(|column, text| stored_value(policy, key, column, text).map(Cow::into_owned));
             let row = ShadowRow {
                 updated_at: now,
                 report: serde_json::to_string(&report).unwrap_or_else(|_| "{}".to_owned()),
@@ -385,8 +398,26 @@ impl Shelf {
     }
 }
 
-/// The candidates that can run; a comparison under way goes on.
-fn beside(rows: &[ShadowRow], versions: &BTreeMap<(String, u32), Compiled>, before: &Shadows) -> Shadows {
+/// The built-in formats, as the list of parsers shows them.
+pub fn built_in() -> Vec<Value> {
+    let shown = |format: Format| {
+        let spec = format.spec();
+        json!({
+            "id": spec.parser_id, "kind": "built-in", "dataset": format.dataset().as_str(),
+            "channel": "stable", "state": "ready", "about": spec.about,
+        })
+    };
+    Format::all().map(shown).collect()
+}
+
+/// The candidates that can run. A comparison under way goes on; one of an earlier run of the service
+/// begins again.
+fn beside(
+    rows: &[ShadowRow],
+    versions: &BTreeMap<(String, u32), Compiled>,
+    before: &Shadows,
+    now: Micros,
+) -> Shadows {
     let mut shadows = HashMap::new();
     for row in rows {
         let Some(compiled) = versions.get(&(row.name.clone(), row.candidate)) else {
@@ -399,16 +430,20 @@ fn beside(rows: &[ShadowRow], versions: &BTreeMap<(String, u32), Compiled>, befo
         let going_on = before
             .0
             .get(&old)
-            .filter(|(was, _)| was.candidate == row.candidate && was.started_at == row.started_at);
-        let comparison = match going_on {
-            Some((_, candidate)) => candidate.comparison.clone(),
-            None => Arc::new(Mutex::new(Comparison::new(&old, &new))),
+            .filter(|(was, _)| was.candidate == row.candidate && was.started_at >= row.started_at);
+        let (started_at, comparison) = match going_on {
+            Some((was, candidate)) => (was.started_at, candidate.comparison.clone()),
+            None => (now, Arc::new(Mutex::new(Comparison::new(&old, &new)))),
         };
         let candidate = Candidate {
             blueprint: compiled.blueprint.clone(),
             comparison,
         };
-        shadows.insert(old, (row.clone(), candidate));
+        let row = ShadowRow {
+            started_at,
+            ..row.clone()
+        };
+        shadows.insert(old, (row, candidate));
     }
     Shadows(shadows)
 }
@@ -440,7 +475,7 @@ impl ParserShelf for Shelf {
 
     fn alarms(&self) -> Vec<String> {
         self.save_shadows(self.clock.now());
-        self.bell.take()
+        self.take_alarms()
     }
 }
 

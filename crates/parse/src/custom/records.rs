@@ -9,6 +9,7 @@ use super::{cef, kv, pattern};
 use crate::block::Framing;
 use crate::cloudfront::INVALID_UTF8;
 use crate::combined::lines;
+use crate::json_records::is_nested_arrays;
 use crate::json_scan::{self, Fault, Scanner};
 use crate::lines::{Sound, Tally, shown};
 use crate::mapping::cell::{Cell, Home, Span, present};
@@ -120,6 +121,11 @@ impl Walk<'_> {
             at = end;
         }
         self.between(&text[at..]);
+        if is_nested_arrays(&text[at..]) {
+            let rest = text[at..].trim();
+            let detail = format!("not a JSON object: {:?}", shown(rest.as_bytes()));
+            self.reject(Reason::BadJson, detail, rest.as_bytes());
+        }
     }
 
     /// What stands between two objects: only separators are allowed there.

@@ -3,6 +3,7 @@
 use crate::support::{Whole, read_with};
 use haetae_event::{Columns, Micros, Reason};
 use haetae_parse::custom::{TryOutcome, try_lines};
+use haetae_parse::fixtures::{self, Outcome};
 use haetae_parse::{
     Blueprint, Choice, Extracted, Extractor, ExtractorFactory, FieldKind, Limits, ParseOptions,
     ParserDefinition,
@@ -565,4 +566,16 @@ proptest! {
             prop_assert!(whole.counts.balanced());
         }
     }
+}
+
+/// Found by `haetae parser test`: arrays in arrays were lost without a word.
+#[test]
+fn every_payload_is_one_record_of_a_json_parser() {
+    let definition = ParserDefinition::parse("shop.yaml", SHOP).expect("a valid definition");
+    let parser = definition.blueprint(None).expect("it compiles");
+    let report = fixtures::survive(&mut |input| {
+        let choice = Choice::Blueprint(parser.clone());
+        Outcome::of(input, choice, &ParseOptions::default()).into_batch()
+    });
+    assert!(report.survived(), "{:#?}", report.problems);
 }

@@ -10,18 +10,21 @@ use super::catalog::{Row, print_rows};
 use super::service;
 use crate::cli::{ParserCommand, RowOutput, UploadArgs};
 use crate::config::Config;
-use crate::wiring::Shelf;
+use crate::wiring::{Shelf, built_in};
 use anyhow::{Context, Result};
 use base64::Engine;
 use draft::Draft;
-use haetae_event::SystemClock;
+use haetae_enrich::pii::PiiPolicy;
 use haetae_event::disk::RealDisk;
+use haetae_event::identity::InstallationKey;
+use haetae_event::{SystemClock, TenantId};
 use haetae_parse::{Blueprint, Choice};
 use haetae_pipeline::ParserShelf;
 use haetae_respond::for_terminal;
 use haetae_server::{ParserAdmin, ParserRequest, ParserUpload};
 use haetae_store::{Store, StoreOptions};
 use serde_json::{Value, json};
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,19 +32,21 @@ use std::sync::Arc;
 pub fn run(command: &ParserCommand, config: &Config) -> Result<ExitCode> {
     match command {
         ParserCommand::List { output } => list(config, *output)?,
-        ParserCommand::Show { id } => println!("{}", serde_json::to_string_pretty(&show(id, config)?)?),
-        ParserCommand::Functions => print!("{}", haetae_parse::functions_reference()),
+        ParserCommand::Show { id } => {
+            writeln!(stdout(), "{}", serde_json::to_string_pretty(&show(id, config)?)?)?
+        }
+        ParserCommand::Functions => write!(stdout(), "{}", haetae_parse::functions_reference())?,
         ParserCommand::Test(args) => return test::run(args, config),
         ParserCommand::Shadow(args) => return shadow::run(args, config),
         ParserCommand::Sign(args) => sign::run(args)?,
         ParserCommand::Upload(args) => upload(args, config)?,
         ParserCommand::Promote { id } => {
             let said = ask(config, ParserRequest::Promote { id: id.clone() })?;
-            println!("{} is the stable version now", text(&said, "id"));
+            writeln!(stdout(), "{} is the stable version now", text(&said, "id"))?;
         }
         ParserCommand::Rollback { name } => {
             let said = ask(config, ParserRequest::RollBack { name: name.clone() })?;
-            println!("{} is the stable version again", text(&said, "id"));
+            writeln!(stdout(), "{} is the stable version again", text(&said, "id"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -59,7 +64,7 @@ fn list(config: &Config, output: RowOutput) -> Result<()> {
     let listed = match ask(config, ParserRequest::List) {
         Ok(listed) => listed,
         // No data directory yet: the built-in ones are there all the same.
-        Err(_) if !config.data_dir.exists() => built_in(),
+        Err(_) if !config.data_dir.exists() => Value::Array(built_in()),
         Err(error) => return Err(error),
     };
     let columns = ["id", "kind", "dataset", "channel", "state", "signed_by", "about"];
@@ -70,15 +75,6 @@ fn list(config: &Config, output: RowOutput) -> Result<()> {
         .map(|row| Row::of(row, &columns))
         .collect();
     print_rows(&rows, output)
-}
-
-fn built_in() -> Value {
-    haetae_parse::Format::all()
-        .map(|format| {
-            let spec = format.spec();
-            json!({"id": spec.parser_id, "kind": "built-in", "channel": "stable", "about": spec.about})
-        })
-        .collect()
 }
 
 fn upload(args: &UploadArgs, config: &Config) -> Result<()> {
@@ -103,13 +99,14 @@ fn upload(args: &UploadArgs, config: &Config) -> Result<()> {
         }),
     )?;
     match said["state"].as_str() {
-        Some("unchanged") => println!("{} was there already, unchanged", text(&said, "id")),
-        _ => println!(
+        Some("unchanged") => writeln!(stdout(), "{} was there already, unchanged", text(&said, "id"))?,
+        _ => writeln!(
+            stdout(),
             "{} added in channel alpha: sources use it by name (`format: {}`); `haetae parser promote` \
              makes it the stable version",
             text(&said, "id"),
             text(&said, "id")
-        ),
+        )?,
     }
     Ok(())
 }
@@ -133,8 +130,22 @@ fn blueprint(id: &str, config: &Config) -> Result<Arc<dyn Blueprint>> {
     let unknown =
         || format!("{id} is no format, no definition file and no uploaded parser; see `haetae parser list`");
     let store = super::query::open_idle(config).with_context(unknown)?;
-    let shelf = Shelf::open(store, Vec::new(), Arc::new(SystemClock))?;
+    let shelf = open_shelf(store, config)?;
     shelf.named(id).with_context(unknown)
+}
+
+/// For one request: nothing is read through it, so it keeps nothing of any record.
+fn open_shelf(store: Arc<Store>, config: &Config) -> Result<Shelf> {
+    let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
+    let privacy = (
+        PiiPolicy::default(),
+        InstallationKey::new([0; 32]).tenant_key(&TenantId::default()),
+    );
+    let shelf = Shelf::open(store, keys, privacy, Arc::new(SystemClock))?;
+    for alarm in shelf.take_alarms() {
+        eprintln!("problem: {}", for_terminal(&alarm));
+    }
+    Ok(shelf)
 }
 
 /// Asks the running service, else the idle store.
@@ -151,12 +162,9 @@ fn ask(config: &Config, request: ParserRequest) -> Result<Value> {
         let store = Store::open(&config.data_dir, options, Arc::new(RealDisk), clock.clone());
         Arc::new(store.with_context(|| format!("cannot open {}", config.data_dir.display()))?)
     };
-    let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
-    let shelf = Shelf::open(store, keys, clock)?;
-    for alarm in shelf.alarms() {
-        eprintln!("problem: {}", for_terminal(&alarm));
-    }
-    shelf.handle(request).map_err(anyhow::Error::from)
+    open_shelf(store, config)?
+        .handle(request)
+        .map_err(anyhow::Error::from)
 }
 
 fn through_service(config: &Config, address: &str, request: ParserRequest) -> Result<Value> {

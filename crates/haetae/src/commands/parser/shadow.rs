@@ -12,6 +12,7 @@ use haetae_parse::shadow::{Comparison, Report};
 use haetae_parse::{Candidate, Candidates, Choice};
 use haetae_server::ParserRequest;
 use serde_json::Value;
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,8 +61,8 @@ fn verdict(report: &Report) -> ExitCode {
 
 fn print(report: &Report, output: TextOrJson) -> Result<()> {
     match output {
-        TextOrJson::Text => println!("{}", for_terminal_lines(&report.to_string())),
-        TextOrJson::Json => println!("{}", serde_json::to_string_pretty(report)?),
+        TextOrJson::Text => writeln!(stdout(), "{}", for_terminal_lines(&report.to_string()))?,
+        TextOrJson::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(report)?)?,
     }
     Ok(())
 }
@@ -106,29 +107,31 @@ fn live(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
     let id = args.candidate.clone();
     if args.stop {
         let said = ask(config, ParserRequest::Unshadow { id })?;
-        println!(
+        writeln!(
+            stdout(),
             "{}",
             if said["ended"] == true {
                 "ended"
             } else {
                 "there was none"
             }
-        );
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let shown = show(&id, config)?;
     if shown["shadow"].is_null() {
         let said = ask(config, ParserRequest::Shadow { id })?;
-        println!(
+        writeln!(
+            stdout(),
             "{} runs beside {} on what arrives from now on; the same command shows what it finds, --stop ends it",
             said["candidate"].as_str().unwrap_or_default(),
             said["against"].as_str().unwrap_or_default()
-        );
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     let shadow = &shown["shadow"];
     match args.output {
-        TextOrJson::Json => println!("{}", serde_json::to_string_pretty(shadow)?),
+        TextOrJson::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(shadow)?)?,
         TextOrJson::Text => live_text(&id, shadow)?,
     }
     let failing = shadow["report"]["newly_failing"].as_u64().unwrap_or(0);
@@ -140,14 +143,15 @@ fn live(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
 }
 
 fn live_text(id: &str, shadow: &Value) -> Result<()> {
-    println!(
+    writeln!(
+        stdout(),
         "{id} against {} since {}",
         shadow["against"].as_str().unwrap_or_default(),
         shadow["started_at"].as_str().unwrap_or_default()
-    );
+    )?;
     match serde_json::from_value::<Report>(shadow["report"].clone()) {
-        Ok(report) => println!("{}", for_terminal_lines(&report.to_string())),
-        Err(_) => println!("no record yet"),
+        Ok(report) => writeln!(stdout(), "{}", for_terminal_lines(&report.to_string()))?,
+        Err(_) => writeln!(stdout(), "no record yet")?,
     }
     Ok(())
 }

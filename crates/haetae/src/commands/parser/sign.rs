@@ -6,7 +6,7 @@ use crate::wiring::signed_subject;
 use anyhow::{Context, Result};
 use haetae_sandbox::PrivateKey;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Write, stdout};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub fn run(args: &SignArgs) -> Result<()> {
         read_key(&args.key)?
     };
     if args.new_key {
-        println!("{}", key.public());
+        writeln!(stdout(), "{}", key.public())?;
         eprintln!(
             "{} holds the private key (mode 0600); put the line above under parsers.trusted_keys",
             args.key.display()

@@ -15,6 +15,7 @@ use haetae_parse::fixtures::{self, Outcome, SurvivalReport};
 use haetae_parse::{Blueprint, Choice, Format, ParseOptions};
 use serde::Serialize;
 use serde_json::json;
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,21 +25,21 @@ const TOLD_MAX: usize = 20;
 
 pub fn run(args: &ParserTestArgs, config: &Config) -> Result<ExitCode> {
     let Some(target) = &args.target else {
-        return Ok(verdict(
+        return verdict(
             &[built_in_inputs(), payload_meanings(), built_in_survival()],
             args.output,
-        ));
+        );
     };
     if args.try_input.is_some() {
         return trial::run(target, args, config);
     }
     if !args.watch {
-        return Ok(verdict(&sets_of(target, config)?, args.output));
+        return verdict(&sets_of(target, config)?, args.output);
     }
     let mut watched = trial::Watched::new([Path::new(target)]);
     loop {
         match sets_of(target, config) {
-            Ok(sets) => _ = verdict(&sets, args.output),
+            Ok(sets) => _ = verdict(&sets, args.output)?,
             Err(error) => eprintln!("{error:#}"),
         }
         eprintln!("waiting for the next change of {target}; Ctrl-C ends");
@@ -92,40 +93,47 @@ impl Set {
         }
     }
 
-    fn say(&self) {
+    fn say(&self) -> Result<()> {
         let mark = if self.failed == 0 { "ok    " } else { "FAILED" };
-        println!(
+        writeln!(
+            stdout(),
             "{mark} {}: {} of {}",
             self.name,
             self.checks - self.failed,
             self.checks
-        );
+        )?;
         if !self.note.is_empty() {
-            println!("         {}", for_terminal_lines(&self.note));
+            writeln!(stdout(), "         {}", for_terminal_lines(&self.note))?;
         }
         for failure in &self.failures {
-            println!(
+            writeln!(
+                stdout(),
                 "         {}",
                 for_terminal_lines(failure).replace('\n', "\n         ")
-            );
+            )?;
         }
         if self.failed > self.failures.len() {
-            println!("         and {} more", self.failed - self.failures.len());
+            writeln!(
+                stdout(),
+                "         and {} more",
+                self.failed - self.failures.len()
+            )?;
         }
+        Ok(())
     }
 }
 
-fn verdict(sets: &[Set], output: TextOrJson) -> ExitCode {
+fn verdict(sets: &[Set], output: TextOrJson) -> Result<ExitCode> {
     let failed: usize = sets.iter().map(|set| set.failed).sum();
     match output {
-        TextOrJson::Text => sets.iter().for_each(Set::say),
-        TextOrJson::Json => println!("{}", json!({"passed": failed == 0, "sets": sets})),
+        TextOrJson::Text => sets.iter().try_for_each(Set::say)?,
+        TextOrJson::Json => writeln!(stdout(), "{}", json!({"passed": failed == 0, "sets": sets}))?,
     }
-    if failed == 0 {
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
+    })
 }
 
 /// Every set that a user's parser must pass.

@@ -9,7 +9,7 @@ use haetae_event::{Clock, SystemClock};
 use haetae_parse::custom::{TryOutcome, try_lines};
 use haetae_parse::{Blueprint, ParseOptions};
 use std::collections::VecDeque;
-use std::io::BufRead;
+use std::io::{BufRead, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -65,8 +65,7 @@ fn from_file(target: &str, file: &Path, args: &ParserTestArgs, config: &Config) 
         let shown = blueprint(target, config).and_then(|parser| {
             let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
             let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-            show(&parser, &lines, 0, args.output);
-            Ok(())
+            show(&parser, &lines, 0, args.output)
         });
         match (shown, args.watch) {
             (Ok(()), false) => return Ok(ExitCode::SUCCESS),
@@ -91,7 +90,7 @@ fn pasted(target: &str, args: &ParserTestArgs, config: &Config) -> Result<ExitCo
         match open.then(|| came.recv_timeout(POLL_EVERY)) {
             Some(Ok(line)) => {
                 if let Some(parser) = &parser {
-                    show(parser, &[line.as_slice()], first + lines.len(), args.output);
+                    show(parser, &[line.as_slice()], first + lines.len(), args.output)?;
                 }
                 if lines.len() == LINES_MAX {
                     lines.pop_front();
@@ -111,7 +110,7 @@ fn pasted(target: &str, args: &ParserTestArgs, config: &Config) -> Result<ExitCo
             Ok(changed) => {
                 eprintln!("-- {target} changed");
                 let all: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-                show(&changed, &all, first, args.output);
+                show(&changed, &all, first, args.output)?;
                 parser = Some(changed);
             }
             Err(error) => {
@@ -137,7 +136,7 @@ fn lines_of_stdin() -> Receiver<Vec<u8>> {
 }
 
 /// Prints what the lines become; `first` is the number of the first one, from 0.
-fn show(parser: &Arc<dyn Blueprint>, lines: &[&[u8]], first: usize, output: TextOrJson) {
+fn show(parser: &Arc<dyn Blueprint>, lines: &[&[u8]], first: usize, output: TextOrJson) -> Result<()> {
     let options = ParseOptions {
         arrival: SystemClock.now(),
         ..ParseOptions::default()
@@ -146,14 +145,16 @@ fn show(parser: &Arc<dyn Blueprint>, lines: &[&[u8]], first: usize, output: Text
         outcome.line += first;
         match output {
             TextOrJson::Json => {
-                println!(
+                writeln!(
+                    stdout(),
                     "{}",
                     serde_json::to_string(&outcome).expect("strings and numbers always serialise")
-                );
+                )?;
             }
-            TextOrJson::Text => println!("{}", for_terminal_lines(&text(&outcome))),
+            TextOrJson::Text => writeln!(stdout(), "{}", for_terminal_lines(&text(&outcome)))?,
         }
     }
+    Ok(())
 }
 
 fn text(outcome: &TryOutcome) -> String {
