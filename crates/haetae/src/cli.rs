@@ -253,6 +253,8 @@ pub enum ParserCommand {
     },
     /// Back to the version that was stable before
     Rollback { name: String },
+    /// Lets a suspended version run again
+    Resume { id: String },
 }
 
 #[derive(Args, Debug)]

@@ -45,7 +45,7 @@ pub(crate) async fn show(
     handled(&state, ParserRequest::Show { id }).await
 }
 
-/// `POST /v1/parsers/{id}:promote`, `:rollback`, `:shadow`, `:unshadow`; `id` is `name` or
+/// `POST /v1/parsers/{id}:promote`, `:rollback`, `:shadow`, `:unshadow`, `:resume`; `id` is `name` or
 /// `name@vN`.
 pub(crate) async fn act(
     State(state): Shared,
@@ -59,6 +59,7 @@ pub(crate) async fn act(
         "rollback" => ParserRequest::RollBack { name: id },
         "shadow" => ParserRequest::Shadow { id },
         "unshadow" => ParserRequest::Unshadow { id },
+        "resume" => ParserRequest::Resume { id },
         _ => return Err(ApiError::not_found()),
     };
     handled(&state, request).await

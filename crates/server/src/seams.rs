@@ -188,6 +188,10 @@ pub enum ParserRequest {
     Unshadow {
         id: String,
     },
+    /// Ends a suspension.
+    Resume {
+        id: String,
+    },
 }
 
 /// Why a request about parsers was not done.

@@ -672,6 +672,7 @@ async fn parsers_are_listed_uploaded_and_switched() {
         ("shop:rollback", 200),
         ("shop@v3:shadow", 200),
         ("shop@v3:unshadow", 200),
+        ("shop@v3:resume", 200),
         ("ghost:promote", 404),
         ("shop:explode", 404),
         ("shop", 404),

@@ -153,6 +153,7 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
     let parsers = Arc::new(Shelf::open(
         store.clone(),
         keys,
+        config.parsers.quota(),
         shadow_privacy(config, &store)?,
         clock.clone(),
     )?);

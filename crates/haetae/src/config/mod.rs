@@ -14,7 +14,7 @@ use haetae_enrich::EnrichConfig;
 use haetae_enrich::pii::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy};
 use haetae_event::{Level, TenantId};
 use haetae_pipeline::Policies;
-use haetae_sandbox::PublicKey;
+use haetae_sandbox::{PublicKey, Quota};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -179,14 +179,32 @@ impl PiiConfig {
 }
 
 /// `parsers`: users' parsers.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ParsersConfig {
     /// Public keys, `ed25519:…`; a parser signed by none of them is refused.
     pub trusted_keys: Vec<String>,
+    /// Wall time an hour that failures of one module may cost; then it is suspended.
+    pub failure_budget: HumanDuration,
+}
+
+impl Default for ParsersConfig {
+    fn default() -> Self {
+        ParsersConfig {
+            trusted_keys: Vec::new(),
+            failure_budget: HumanDuration(Quota::default().failure_budget),
+        }
+    }
 }
 
 impl ParsersConfig {
+    pub fn quota(&self) -> Quota {
+        Quota {
+            failure_budget: self.failure_budget.0,
+            ..Quota::default()
+        }
+    }
+
     /// The keys, read.
     ///
     /// # Errors

@@ -75,6 +75,9 @@ fn parsers() -> Value {
         "properties": {"trusted_keys": {
             "type": "array", "items": {"type": "string", "pattern": "^ed25519:"},
             "description": "public keys whose signature an uploaded parser needs"
+        }, "failure_budget": {
+            "default": "1m", "$ref": "#/$defs/duration",
+            "description": "wall time an hour that failures of one module may cost before it is suspended"
         }}
     })
 }

@@ -68,7 +68,10 @@ impl Extractor for Running {
             }
         }
         if let Some(alarm) = self.sandbox.alarm() {
-            self.bell.ring(alarm.to_string());
+            let resume = format!("haetae parser resume {}@v{}", alarm.parser, alarm.version);
+            self.bell.ring(format!(
+                "{alarm}; its records go to the dead-letter queue; `{resume}` ends it"
+            ));
         }
     }
 }

@@ -37,6 +37,7 @@ pub struct Shelf {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     trusted: Vec<PublicKey>,
+    quota: Quota,
     /// What may be kept of the records of all tenants, and the key it is kept under.
     privacy: (PiiPolicy, TenantKey),
     runtime: OnceLock<Runtime>,
@@ -107,6 +108,7 @@ impl Shelf {
     pub fn open(
         store: Arc<Store>,
         trusted: Vec<PublicKey>,
+        quota: Quota,
         privacy: (PiiPolicy, TenantKey),
         clock: Arc<dyn Clock>,
     ) -> Result<Shelf, StoreError> {
@@ -114,6 +116,7 @@ impl Shelf {
             store,
             clock,
             trusted,
+            quota,
             privacy,
             runtime: OnceLock::new(),
             bell: AlarmBell::default(),
@@ -190,7 +193,7 @@ impl Shelf {
                     definition.id(),
                     &version,
                     module,
-                    Quota::default(),
+                    self.quota.clone(),
                 );
                 Some(loaded.map_err(|error| refused("bad_module", error.to_string()))?)
             }
@@ -509,6 +512,15 @@ impl ParserAdmin for Shelf {
                 let ended = self.store.end_shadow(name, candidate).map_err(internal)?;
                 self.refresh().map_err(internal)?;
                 Ok(json!({"id": format!("{name}@v{candidate}"), "ended": ended}))
+            }
+            ParserRequest::Resume { id } => {
+                let (name, version) = self.version_of(&id)?;
+                let state = self.state();
+                let compiled = state.versions.get(&(name.to_owned(), version));
+                let module = compiled.and_then(|compiled| compiled.module.as_ref());
+                let suspended = module.filter(|module| module.is_suspended());
+                suspended.inspect(|module| module.resume());
+                Ok(json!({"id": format!("{name}@v{version}"), "resumed": suspended.is_some()}))
             }
         }
     }

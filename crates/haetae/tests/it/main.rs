@@ -6,4 +6,5 @@ mod crash;
 mod end_to_end;
 mod notify;
 mod order;
+mod parsers;
 mod support;

@@ -21,6 +21,7 @@ use haetae_event::{SystemClock, TenantId};
 use haetae_parse::{Blueprint, Choice};
 use haetae_pipeline::ParserShelf;
 use haetae_respond::for_terminal;
+use haetae_sandbox::Quota;
 use haetae_server::{ParserAdmin, ParserRequest, ParserUpload};
 use haetae_store::{Store, StoreOptions};
 use serde_json::{Value, json};
@@ -43,6 +44,15 @@ pub fn run(command: &ParserCommand, config: &Config) -> Result<ExitCode> {
         ParserCommand::Promote { id } => {
             let said = ask(config, ParserRequest::Promote { id: id.clone() })?;
             writeln!(stdout(), "{} is the stable version now", text(&said, "id"))?;
+        }
+        ParserCommand::Resume { id } => {
+            let said = ask(config, ParserRequest::Resume { id: id.clone() })?;
+            let what = if said["resumed"] == true {
+                "runs again"
+            } else {
+                "was not suspended"
+            };
+            writeln!(stdout(), "{} {what}", text(&said, "id"))?;
         }
         ParserCommand::Rollback { name } => {
             let said = ask(config, ParserRequest::RollBack { name: name.clone() })?;
@@ -141,7 +151,7 @@ fn open_shelf(store: Arc<Store>, config: &Config) -> Result<Shelf> {
         PiiPolicy::default(),
         InstallationKey::new([0; 32]).tenant_key(&TenantId::default()),
     );
-    let shelf = Shelf::open(store, keys, privacy, Arc::new(SystemClock))?;
+    let shelf = Shelf::open(store, keys, Quota::default(), privacy, Arc::new(SystemClock))?;
     for alarm in shelf.take_alarms() {
         eprintln!("problem: {}", for_terminal(&alarm));
     }
@@ -180,6 +190,7 @@ fn through_service(config: &Config, address: &str, request: ParserRequest) -> Re
         }
         ParserRequest::Promote { id } => (Method::POST, format!("/v1/parsers/{id}:promote"), None),
         ParserRequest::RollBack { name } => (Method::POST, format!("/v1/parsers/{name}:rollback"), None),
+        ParserRequest::Resume { id } => (Method::POST, format!("/v1/parsers/{id}:resume"), None),
         ParserRequest::Shadow { id } => (Method::POST, format!("/v1/parsers/{id}:shadow"), None),
         ParserRequest::Unshadow { id } => (Method::POST, format!("/v1/parsers/{id}:unshadow"), None),
     };
