@@ -27,3 +27,29 @@ for row in rows("must-pass.jsonl"):
 for row in rows("payloads.jsonl"):
     for target in ("decode", "param_sig", "pii"):
         put(target, row["id"], row["payload"].encode())
+put("columnar", "sound", b"\0")
+put("mapping", "json", b"""id: mine
+version: 1
+kind: json
+dataset: web
+map:
+  ts: $.t || $['time x']
+  uri: $.u ?: '/'
+  status: int($.s)
+derive:
+  param_sig: sig(querystring)
+tests:
+  - line: '{"t":1,"u":"/a?b=1"}'
+    expect: {uri: /a?b=1, status: null}
+\0{"t":1772359200,"u":"/a?b=%27","s":"200"}
+""")
+put("mapping", "regex", b"""id: mine
+version: 1
+kind: regex
+dataset: web
+pattern: '^(?<ip>\\S+) (?<u>\\S+)$'
+map:
+  src_ip: $.ip
+  uri: upper($.u)
+\x00192.0.2.1 /a
+""")

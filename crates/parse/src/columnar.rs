@@ -371,6 +371,11 @@ impl Wrapped for Rows<'_> {
         self.json.push(self.from + record, self.most * 4, out);
     }
 
+    fn is_damaged(&self, record: usize) -> bool {
+        let row = self.from + record;
+        self.json.columns.iter().any(|(_, cells)| cells.is_damaged(row))
+    }
+
     fn attrs(&self, record: usize, out: &mut String) {
         let unknown = self.json.unknown.iter().map(|&at| &self.json.columns[at]);
         self.json.push_some(unknown, self.from + record, self.most, out);

@@ -412,10 +412,6 @@ impl Parser for Combined {
         for (number, line) in lines(sheet.text()).enumerate() {
             let ordinal = block.first_ordinal + number as u64;
             let text = &sheet.text()[line.clone()];
-            if text.is_empty() || text.starts_with('#') {
-                tally.skip();
-                continue;
-            }
             let original = sound.original(number);
             let came = original.unwrap_or(text.as_bytes());
             if came.len() > self.record_bytes_max {
@@ -425,6 +421,10 @@ impl Parser for Combined {
                     format!("{} bytes", came.len()),
                     came,
                 );
+                continue;
+            }
+            if text.is_empty() || text.starts_with('#') {
+                tally.skip();
                 continue;
             }
             let fields = match split(sheet.text(), line.clone()) {

@@ -10,12 +10,15 @@
 //! counted, skipped. What is no envelope, or one larger than [`ENVELOPE_BYTES_MAX`], is handed on
 //! as one line, for the parser to judge. An envelope that the input's end cuts is one reject.
 //!
+//! Bytes that are no UTF-8 reach the parser as they are, so that it can tell.
+//!
 //! What is not here: the log group and stream names, ids and times of the envelope, which are
 //! dropped; records are read by what they say themselves.
 
 use crate::json_records::{get, get_string};
 use crate::json_scan::{self, Kind, Member, Scanner};
 use crate::sniff::first_object;
+use std::borrow::Cow;
 
 /// Largest envelope, unpacked. The vendor packs up to 1 MB compressed into one.
 pub const ENVELOPE_BYTES_MAX: usize = 16 << 20;
@@ -130,7 +133,9 @@ impl Unwrapper {
 
     /// `None` when it is no envelope, and nothing was written.
     fn messages(&mut self, bytes: &[u8], members: &mut Vec<Member>) -> Option<()> {
-        let text = std::str::from_utf8(bytes).ok()?;
+        let text = carried(bytes);
+        let carries = matches!(text, Cow::Owned(_));
+        let text = &*text;
         Scanner::new(text, 0, DEPTH_MAX, MEMBERS_MAX)
             .object(members)
             .ok()?;
@@ -148,8 +153,8 @@ impl Unwrapper {
             let read = Scanner::new(list, found.start, DEPTH_MAX, MEMBERS_MAX).object(&mut event);
             let message = read.ok().and_then(|()| get_string(list, &event, "message"));
             match message {
-                Some(message) => self.one_line(message.as_bytes()),
-                None => self.one_line(&list.as_bytes()[found.start..at]),
+                Some(message) => self.one_message(&message, carries),
+                None => self.one_message(&list[found.start..at], carries),
             }
         }
         self.event = event;
@@ -174,6 +179,47 @@ impl Unwrapper {
         self.output.extend_from_slice(&record[at..]);
         self.output.push(b'\n');
     }
+
+    /// Writes a text of an envelope as one line; of one that is no UTF-8, with the bytes as they came.
+    fn one_message(&mut self, message: &str, carries: bool) {
+        if carries && message.contains(|c| carried_byte(c).is_some()) {
+            let mut bytes = Vec::with_capacity(message.len());
+            for c in message.chars() {
+                match carried_byte(c) {
+                    Some(byte) => bytes.push(byte),
+                    None => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            self.one_line(&bytes);
+        } else {
+            self.one_line(message.as_bytes());
+        }
+    }
+}
+
+/// The last private-use characters of Unicode stand for bytes 80 to FF while an envelope that is no
+/// UTF-8 is taken apart. One that was sent there becomes such a byte, which only earns a warning.
+const CARRIERS: u32 = 0x10_FF00;
+
+/// The text, with a carrier for each byte that is no UTF-8.
+fn carried(bytes: &[u8]) -> Cow<'_, str> {
+    let whole = std::str::from_utf8(bytes);
+    if let Ok(text) = whole {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len() + 64);
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let broken = chunk.invalid().iter();
+        text.extend(broken.filter_map(|&byte| char::from_u32(CARRIERS + u32::from(byte))));
+    }
+    Cow::Owned(text)
+}
+
+/// The byte a carrier stands for.
+fn carried_byte(c: char) -> Option<u8> {
+    let code = u32::from(c).checked_sub(CARRIERS)?;
+    u8::try_from(code).ok().filter(|byte| *byte >= 0x80)
 }
 
 /// What stands between envelopes, without what may.

@@ -70,10 +70,13 @@ fn looks_like(head: &[u8]) -> bool {
     let mut requests = false;
     for line in head.split(|&b| b == b'\n').take(64) {
         let line = line.trim_ascii_end();
+        if line.is_empty() {
+            continue;
+        }
         if line.first() != Some(&b'#') {
             // Of names that say nothing the first row decides: a server's has spaces.
             let spaced = || line.contains(&b' ') && !line.contains(&b'\t');
-            return requests && !line.is_empty() && server.unwrap_or_else(spaced);
+            return requests && server.unwrap_or_else(spaced);
         }
         if let Some(names) = line.strip_prefix(b"#Fields:") {
             let text = String::from_utf8_lossy(names);

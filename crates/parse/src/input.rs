@@ -19,6 +19,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Kept of an input that nothing recognises.
 const UNKNOWN_KEPT_BYTES: usize = 1024;
 
+/// A candidate's parser, and what is counted of it.
+type Beside = (Box<dyn Parser>, Arc<Mutex<Comparison>>);
+
 /// Reads one input to its end as [`ParsedBatch`]es.
 pub struct InputReader<R: Read> {
     blocks: BlockReader<R>,
@@ -26,7 +29,7 @@ pub struct InputReader<R: Read> {
     choice: Choice,
     parser: Option<Box<dyn Parser>>,
     /// Reads the same blocks beside the parser; its rows only go into the comparison.
-    candidate: Option<(Box<dyn Parser>, Arc<Mutex<Comparison>>)>,
+    candidate: Option<Beside>,
     /// Reads in place of blocks and parser when the input is Parquet.
     columnar: Option<Box<Columnar>>,
     started: bool,

@@ -223,7 +223,24 @@ pub fn is_access_record(text: &str, limits: &Limits) -> bool {
             matches!(line.kind, Kind::Str { .. }) && request_parts(text, &line.span).is_some()
         })
     };
-    has("uri") && (status || has("method")) || status && request()
+    has("uri") && (status || has("method")) || status && (request() || of_nginx(text, &members))
+}
+
+/// Whether the record has a request line, maybe an empty one, and variables only nginx names so:
+/// scanners that send nothing must not make a log's first records look like another kind.
+fn of_nginx(text: &str, members: &[Member]) -> bool {
+    const VARIABLES: [&str; 8] = [
+        "remote_addr",
+        "remote_user",
+        "time_local",
+        "time_iso8601",
+        "body_bytes_sent",
+        "http_referer",
+        "http_user_agent",
+        "request_length",
+    ];
+    let keys = || members.iter().map(|m| &text[m.key.span.clone()]);
+    keys().any(|key| key == "request") && keys().filter(|key| VARIABLES.contains(key)).count() >= 3
 }
 
 /// Access records are [`Dataset::Web`]: one of the first objects has the keys of one.

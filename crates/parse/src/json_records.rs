@@ -1,6 +1,11 @@
 //! The records of a block of JSON: one a line, several on a line, or over several lines.
+//!
+//! Bytes that are no UTF-8 become U+FFFD, as in lines of text, and the record carries a warning: who
+//! can put such a byte into a request must not be able to hide it from detection. Rejects keep the
+//! bytes as they came.
 
 use crate::block::{Framing, Next};
+use crate::cloudfront::INVALID_UTF8;
 use crate::combined::lines;
 use crate::json_scan::{self, Fault, Kind, Member, Scanner, Value};
 use crate::lines::{Sound, Tally, shown};
@@ -40,13 +45,15 @@ pub fn parse(
     let mut walk = Walk {
         sheet: Sheet::new(plan, &sound.buffer, 0).expect("a sound block is UTF-8"),
         tally: Tally::default(),
+        sound: &sound,
+        warnings: plan.slot("warnings"),
         limits,
         ordinal: block.first_ordinal,
         members: Vec::new(),
     };
     match framing {
-        Framing::Lines | Framing::Frames => walk.lines(&sound, make),
-        framing => walk.objects(framing, &sound, make),
+        Framing::Lines | Framing::Frames => walk.lines(make),
+        framing => walk.objects(framing, make),
     }
     walk.tally.close(walk.sheet.finish())
 }
@@ -54,33 +61,39 @@ pub fn parse(
 struct Walk<'a> {
     sheet: Sheet<'a>,
     tally: Tally,
+    sound: &'a Sound,
+    warnings: Slot,
     limits: &'a Limits,
     ordinal: u64,
     members: Vec<Member>,
 }
 
 impl Walk<'_> {
-    fn reject(&mut self, reason: Reason, detail: String, bytes: &[u8]) {
-        self.tally.reject(self.ordinal, reason, detail, bytes);
+    fn reject(&mut self, reason: Reason, detail: String, span: Range<usize>) {
+        let came = self.sound.came(span);
+        self.tally.reject(self.ordinal, reason, detail, &came);
         self.ordinal += 1;
     }
 
-    fn lines(&mut self, sound: &Sound, make: &mut dyn MakeRow) {
+    /// Whether the record is longer than allowed, and then refused.
+    fn too_long(&mut self, span: &Range<usize>) -> bool {
+        let length = self.sound.came(span.clone()).len();
+        let too_long = length > self.limits.record_bytes_max;
+        if too_long {
+            self.reject(Reason::RecordTooLong, format!("{length} bytes"), span.clone());
+        }
+        too_long
+    }
+
+    fn lines(&mut self, make: &mut dyn MakeRow) {
         let text = self.sheet.text();
-        for (number, line) in lines(text).enumerate() {
+        for line in lines(text) {
+            if self.too_long(&line) {
+                continue;
+            }
             if text[line.clone()].trim_matches(is_blank).is_empty() {
                 self.tally.skip();
                 self.ordinal += 1;
-                continue;
-            }
-            let original = sound.original(number);
-            let came = original.unwrap_or(&text.as_bytes()[line.clone()]);
-            if came.len() > self.limits.record_bytes_max {
-                self.reject(Reason::RecordTooLong, format!("{} bytes", came.len()), came);
-                continue;
-            }
-            if original.is_some() {
-                self.reject(Reason::InvalidUtf8, "the line is not UTF-8".into(), came);
                 continue;
             }
             let mut at = line.start;
@@ -95,27 +108,27 @@ impl Walk<'_> {
         }
     }
 
-    fn objects(&mut self, framing: Framing, sound: &Sound, make: &mut dyn MakeRow) {
+    fn objects(&mut self, framing: Framing, make: &mut dyn MakeRow) {
         let text = self.sheet.text();
         let mut at = 0;
         while let Some(next) = framing.next(text.as_bytes(), at) {
             match next {
                 Next::Opening(start, inside) => {
-                    self.between(framing, &text[at..start]);
+                    self.between(framing, at..start);
                     at = inside;
                 }
                 Next::Record(start) => {
-                    self.between(framing, &text[at..start]);
-                    at = self.element(text, start, sound, make);
+                    self.between(framing, at..start);
+                    at = self.element(text, start, make);
                 }
             }
         }
-        self.between(framing, &text[at..]);
-        self.nested_arrays(&text[at..]);
+        self.between(framing, at..text.len());
+        self.nested_arrays(at..text.len());
     }
 
     /// The object that begins at `start`; gives back where it ends.
-    fn element(&mut self, text: &str, start: usize, sound: &Sound, make: &mut dyn MakeRow) -> usize {
+    fn element(&mut self, text: &str, start: usize, make: &mut dyn MakeRow) -> usize {
         let scanned = self.scan(text, start..text.len());
         let end = match scanned {
             Ok(end) => end,
@@ -123,40 +136,34 @@ impl Walk<'_> {
                 .and_then(|found| found.end)
                 .unwrap_or(text.len()),
         };
-        let record = &text[start..end];
-        if record.len() > self.limits.record_bytes_max {
-            let detail = format!("{} bytes", record.len());
-            self.reject(Reason::RecordTooLong, detail, record.as_bytes());
-        } else if sound.is_repaired() && record.contains(char::REPLACEMENT_CHARACTER) {
-            let detail = "the object is not UTF-8".into();
-            self.reject(Reason::InvalidUtf8, detail, record.as_bytes());
-        } else {
+        if !self.too_long(&(start..end)) {
             match scanned {
                 Ok(_) => self.make(text, start..end, make),
-                Err(fault) => self.fault(text, start..end, fault),
+                Err(fault) => self.fault(start..end, fault),
             }
         }
         end
     }
 
     /// What stands between two objects: only separators are allowed there.
-    fn between(&mut self, framing: Framing, text: &str) {
+    fn between(&mut self, framing: Framing, span: Range<usize>) {
         let wrapped = matches!(framing, Framing::Elements(_));
-        let rest =
-            text.trim_matches(|c: char| is_blank(c) || matches!(c, ',' | '[' | ']') || wrapped && c == '}');
+        let separates = |c: char| is_blank(c) || matches!(c, ',' | '[' | ']') || wrapped && c == '}';
+        let text = &self.sheet.text()[span.clone()];
+        let start = span.start + text.len() - text.trim_start_matches(separates).len();
+        let rest = text.trim_matches(separates);
         if !rest.is_empty() {
-            self.reject(
-                Reason::BadJson,
-                format!("not a JSON object: {:?}", shown(rest.as_bytes())),
-                rest.as_bytes(),
-            );
+            let detail = format!("not a JSON object: {:?}", shown(rest.as_bytes()));
+            self.reject(Reason::BadJson, detail, start..start + rest.len());
         }
     }
 
-    fn nested_arrays(&mut self, text: &str) {
+    fn nested_arrays(&mut self, span: Range<usize>) {
+        let text = &self.sheet.text()[span.clone()];
         if is_nested_arrays(text) {
             let detail = format!("not a JSON object: {:?}", shown(text.as_bytes()));
-            self.reject(Reason::BadJson, detail, text.trim().as_bytes());
+            let start = span.start + text.len() - text.trim_start().len();
+            self.reject(Reason::BadJson, detail, start..start + text.trim().len());
         }
     }
 
@@ -169,7 +176,7 @@ impl Walk<'_> {
                 Some(end)
             }
             Err(fault) => {
-                self.fault(text, span, fault);
+                self.fault(span, fault);
                 None
             }
         }
@@ -195,14 +202,17 @@ impl Walk<'_> {
         }
         match make.row(&mut self.sheet, &self.members, span.clone()) {
             Ok(ts) => {
+                if self.warnings.wanted() && self.sound.is_repaired_in(&span) {
+                    self.sheet.warn(self.sheet.row(), INVALID_UTF8);
+                }
                 self.sheet.end_row(ts, self.ordinal);
                 self.ordinal += 1;
             }
-            Err((reason, detail)) => self.reject(reason, detail, &text.as_bytes()[span]),
+            Err((reason, detail)) => self.reject(reason, detail, span),
         }
     }
 
-    fn fault(&mut self, text: &str, span: Range<usize>, fault: Fault) {
+    fn fault(&mut self, span: Range<usize>, fault: Fault) {
         let (reason, detail) = match fault {
             Fault::TooComplex => (Reason::TooComplex, "nested too deep or too many keys".into()),
             Fault::Syntax(at) => {
@@ -210,7 +220,7 @@ impl Walk<'_> {
                 (Reason::BadJson, format!("not JSON at byte {at} of the record"))
             }
         };
-        self.reject(reason, detail, &text.as_bytes()[span]);
+        self.reject(reason, detail, span);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::separators::Index;
 use arrow::buffer::Buffer;
 use haetae_event::reject::REJECT_BYTES_MAX;
 use haetae_event::{Counts, Reason, Reject};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A block as UTF-8 text. Newlines stay where they were, so lines keep their ordinals.
@@ -12,6 +13,16 @@ pub struct Sound {
     pub buffer: Buffer,
     /// (line, its original bytes) of every line that had to be changed, ascending.
     repaired: Vec<(usize, Vec<u8>)>,
+    /// Ascending; empty when the block came as it is.
+    spots: Vec<Spot>,
+}
+
+/// A U+FFFD in the text of a [`Sound`] that stands for bytes that are no UTF-8.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    at: usize,
+    bytes: [u8; 3],
+    length: u8,
 }
 
 impl Sound {
@@ -21,15 +32,17 @@ impl Sound {
             return Sound {
                 buffer: block.clone(),
                 repaired: Vec::new(),
+                spots: Vec::new(),
             };
         }
         let mut text = Vec::with_capacity(block.len() + 64);
         let mut repaired = Vec::new();
+        let mut spots = Vec::new();
         for (number, line) in block.as_slice().split_inclusive(|&b| b == b'\n').enumerate() {
             match simdutf8::basic::from_utf8(line) {
                 Ok(_) => text.extend_from_slice(line),
                 Err(_) => {
-                    text.extend_from_slice(String::from_utf8_lossy(line).as_bytes());
+                    mend(line, &mut text, &mut spots);
                     let ends = usize::from(line.ends_with(b"\n"));
                     repaired.push((number, line[..line.len() - ends].to_vec()));
                 }
@@ -38,6 +51,7 @@ impl Sound {
         Sound {
             buffer: Buffer::from_vec(text),
             repaired,
+            spots,
         }
     }
 
@@ -50,8 +64,57 @@ impl Sound {
         Some(&self.repaired[at].1)
     }
 
-    pub fn is_repaired(&self) -> bool {
-        !self.repaired.is_empty()
+    /// Bytes that line `line`, whose text is `text`, came with.
+    pub fn length(&self, line: usize, text: &[u8]) -> usize {
+        self.original(line).unwrap_or(text).len()
+    }
+
+    fn spots_in(&self, span: &Range<usize>) -> &[Spot] {
+        let from = self.spots.partition_point(|spot| spot.at < span.start);
+        let until = self.spots.partition_point(|spot| spot.at < span.end);
+        self.spots.get(from..until).unwrap_or_default()
+    }
+
+    /// Whether something in `span` of the text was not UTF-8. A U+FFFD that was sent is.
+    pub fn is_repaired_in(&self, span: &Range<usize>) -> bool {
+        !self.spots_in(span).is_empty()
+    }
+
+    /// The bytes of `span` of the text as they came.
+    pub fn came(&self, span: Range<usize>) -> Cow<'_, [u8]> {
+        let spots = self.spots_in(&span);
+        if spots.is_empty() {
+            return Cow::Borrowed(&self.buffer[span]);
+        }
+        let mut came = Vec::with_capacity(span.len());
+        let mut at = span.start;
+        for spot in spots {
+            came.extend_from_slice(&self.buffer[at..spot.at]);
+            came.extend_from_slice(&spot.bytes[..usize::from(spot.length)]);
+            at = spot.at + char::REPLACEMENT_CHARACTER.len_utf8();
+        }
+        came.extend_from_slice(&self.buffer[at.min(span.end)..span.end]);
+        Cow::Owned(came)
+    }
+}
+
+/// Appends the line with one U+FFFD for each piece that is no UTF-8. None of its ASCII is lost: a
+/// broken letter never takes the sign behind it along.
+fn mend(line: &[u8], text: &mut Vec<u8>, spots: &mut Vec<Spot>) {
+    for chunk in line.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        let broken = chunk.invalid();
+        if broken.is_empty() {
+            continue;
+        }
+        let mut bytes = [0; 3];
+        bytes[..broken.len()].copy_from_slice(broken);
+        spots.push(Spot {
+            at: text.len(),
+            bytes,
+            length: broken.len() as u8,
+        });
+        text.extend_from_slice("\u{fffd}".as_bytes());
     }
 }
 

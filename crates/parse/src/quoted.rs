@@ -475,15 +475,15 @@ impl<S: Shape> Parser for Quoted<S> {
         for (number, line) in lines(text).enumerate() {
             let ordinal = block.first_ordinal + number as u64;
             let bytes = &text.as_bytes()[line.clone()];
-            if bytes.is_empty() || bytes[0] == b'#' {
-                tally.skip();
-                continue;
-            }
             let original = sound.original(number);
             let came = original.unwrap_or(bytes);
             if came.len() > self.record_bytes_max {
                 let detail = format!("{} bytes", came.len());
                 tally.reject(ordinal, Reason::RecordTooLong, detail, came);
+                continue;
+            }
+            if bytes.is_empty() || bytes[0] == b'#' {
+                tally.skip();
                 continue;
             }
             let row = sheet.row();

@@ -231,15 +231,15 @@ pub fn parse(
         let text = &sheet.text()[record.span.clone()];
         let came = record.came.as_deref().unwrap_or(text.as_bytes());
         let span = trimmed(sheet.text(), record.span.clone());
-        if span.is_empty() || text.starts_with('#') {
-            tally.skip();
-        } else if came.len() > record_bytes_max {
+        if came.len() > record_bytes_max {
             tally.reject(
                 ordinal,
                 Reason::RecordTooLong,
                 format!("{} bytes", came.len()),
                 came,
             );
+        } else if span.is_empty() || text.starts_with('#') {
+            tally.skip();
         } else if record.cut {
             tally.reject(
                 ordinal,

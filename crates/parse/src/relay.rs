@@ -1,8 +1,9 @@
 //! Records that come wrapped: unwrapped into another parser's own text, its rows put back in the
 //! place of the records they came from.
 
+use crate::cloudfront::INVALID_UTF8;
 use crate::parser::{ParsedBatch, Parser, RawBlock};
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringViewBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, RecordBatch, StringViewBuilder};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Field, Schema};
 use haetae_event::reject::REJECT_BYTES_MAX;
@@ -16,6 +17,9 @@ pub trait Wrapped {
 
     /// Appends the record as it was received.
     fn raw(&self, record: usize, out: &mut String);
+
+    /// Whether it was not UTF-8 as received.
+    fn is_damaged(&self, record: usize) -> bool;
 
     /// Appends the attributes of the wrapping as a JSON object; nothing when there are none.
     fn attrs(&self, record: usize, out: &mut String);
@@ -35,6 +39,12 @@ pub fn parse(inner: &mut dyn Parser, text: String, wrapped: &dyn Wrapped, attrs:
             let raw = texts(&records, |record, out| wrapped.raw(record, out));
             rows = with_column(&rows, "raw", raw);
         }
+        if rows.schema().index_of("warnings").is_ok()
+            && records.iter().any(|&record| wrapped.is_damaged(record))
+        {
+            let all = warned(&rows, |row| wrapped.is_damaged(records[row]));
+            rows = with_column(&rows, "warnings", all);
+        }
         if attrs {
             let own = rows
                 .column_by_name("attrs")
@@ -42,7 +52,7 @@ pub fn parse(inner: &mut dyn Parser, text: String, wrapped: &dyn Wrapped, attrs:
             let mut row = 0;
             let merged = texts(&records, |record, out| {
                 if let Some(own) = &own
-                    && arrow::array::Array::is_valid(own, row)
+                    && own.is_valid(row)
                 {
                     out.push_str(own.value(row));
                 }
@@ -76,6 +86,31 @@ fn merge(out: &mut String, more: &str) {
         out.push(',');
         out.push_str(&more[1..]);
     }
+}
+
+/// The warnings of the rows, with one more where the record is `damaged`.
+fn warned(rows: &RecordBatch, damaged: impl Fn(usize) -> bool) -> ArrayRef {
+    let before = rows
+        .column_by_name("warnings")
+        .map(|column| column.as_list::<i32>());
+    let mut lists = ListBuilder::new(StringViewBuilder::new());
+    for row in 0..rows.num_rows() {
+        let known = before
+            .filter(|lists| lists.is_valid(row))
+            .map(|lists| lists.value(row));
+        let mut codes: Vec<&str> = known
+            .iter()
+            .flat_map(|codes| codes.as_string_view().iter().flatten())
+            .collect();
+        if damaged(row) {
+            codes.push(INVALID_UTF8);
+            codes.sort_unstable();
+            codes.dedup();
+        }
+        codes.iter().for_each(|code| lists.values().append_value(code));
+        lists.append(!codes.is_empty());
+    }
+    Arc::new(lists.finish())
 }
 
 /// One text a record, empty text is null.

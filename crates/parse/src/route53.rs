@@ -256,15 +256,15 @@ impl Parser for Zone {
         for (number, line) in lines(sheet.text()).enumerate() {
             let ordinal = block.first_ordinal + number as u64;
             let text = &sheet.text()[line.clone()];
-            if text.trim_ascii().is_empty() || text.starts_with('#') {
-                tally.skip();
-                continue;
-            }
             let original = sound.original(number);
             let came = original.unwrap_or(text.as_bytes());
             if came.len() > self.record_bytes_max {
                 let detail = format!("{} bytes", came.len());
                 tally.reject(ordinal, Reason::RecordTooLong, detail, came);
+                continue;
+            }
+            if text.trim_ascii().is_empty() || text.starts_with('#') {
+                tally.skip();
                 continue;
             }
             match self.line(&mut sheet, line) {

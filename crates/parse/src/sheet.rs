@@ -272,6 +272,8 @@ impl<'a> Sheet<'a> {
             Arc::new([self.block.clone(), Buffer::from_vec(self.extra.into_bytes())])
         };
         self.warnings.sort();
+        // A byte that is no UTF-8 may be both in what was logged and in what it decodes to.
+        self.warnings.dedup();
         let mut ts = Some(self.ts);
         let warnings = &self.warnings;
         // Columns without any value share one array a type: most fields of a wide table are absent.

@@ -57,6 +57,10 @@ const NO_HOSTS: [&str; 14] = [
 const PARAMETERS_MERGED_MAX: usize = 64;
 
 fn looks_like(line: &[u8]) -> bool {
+    // `#Date: 2026-03-01 …` is a directive of another format; here it would be skipped.
+    if line.starts_with(b"#") {
+        return false;
+    }
     let at = records::count(line).map_or(0, |(_, prefix)| prefix);
     let header = header::read(line, at..line.len(), &Calendar::new(Micros(0)));
     if header.priority.is_some() {

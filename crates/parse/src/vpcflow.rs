@@ -10,6 +10,7 @@
 mod layout;
 
 use crate::client::ClientColumns;
+use crate::cloudfront::INVALID_UTF8;
 use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
 use crate::json_write;
@@ -396,12 +397,16 @@ impl VpcFlow {
         for (at, row) in lines.iter().enumerate() {
             let line = &text[row.span()];
             let ordinal = first + (number + at) as u64;
-            if line.is_empty() || self.headers && line.starts_with('#') {
+            let length = sound.length(number + at, line.as_bytes());
+            // A comment or header longer than a record is refused as one.
+            let readable = length <= self.record_bytes_max;
+            if line.is_empty() || self.headers && readable && line.starts_with('#') {
                 tally.skip();
                 continue;
             }
             let lettered = line.as_bytes()[0].is_ascii_alphabetic() || line.starts_with(['"', '$']);
             if self.headers
+                && readable
                 && lettered
                 && let Some(layout) = Layout::header(line)
             {
@@ -416,8 +421,12 @@ impl VpcFlow {
                 self.separator = separator;
                 continue;
             }
-            let came = sound.original(number + at).unwrap_or(line.as_bytes());
+            let original = sound.original(number + at);
+            let (came, events) = (original.unwrap_or(line.as_bytes()), sheet.row());
             self.row(*row, came, ordinal, sheet, tally, &mut run);
+            if original.is_some() && sheet.row() > events && self.warnings.wanted() {
+                sheet.warn(events, INVALID_UTF8);
+            }
         }
         self.flush(sheet, &mut run);
         (bytes.len(), number + lines.len())

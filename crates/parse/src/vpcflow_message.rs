@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::relay::{self, Wrapped};
 use crate::sheet::Sheet;
 use crate::vpcflow::{self, VpcFlow};
+use arrow::array::Array;
 use haetae_event::{Columns, Dataset, Reason};
 use std::ops::Range;
 
@@ -66,7 +67,7 @@ impl FlowMessages {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         FlowMessages {
             flows: VpcFlow::new(options),
-            plan: Plan::new(Dataset::VpcFlow, &[], &Columns::only([])),
+            plan: Plan::new(Dataset::VpcFlow, &["warnings"], &Columns::only(["warnings"])),
             framing,
             limits: options.limits.clone(),
             attrs: options.columns.wants("attrs"),
@@ -81,6 +82,8 @@ struct Unwrapped {
     /// Per record: span of the object and of its attributes.
     records: Vec<(Range<usize>, Range<usize>)>,
     ordinals: Vec<u64>,
+    /// By record; empty where none is.
+    damaged: Vec<bool>,
     objects: String,
     attrs: String,
     wants_attrs: bool,
@@ -127,6 +130,10 @@ impl Wrapped for Unwrapped {
         out.push_str(&self.objects[self.records[record].0.clone()]);
     }
 
+    fn is_damaged(&self, record: usize) -> bool {
+        self.damaged.get(record).copied().unwrap_or_default()
+    }
+
     fn attrs(&self, record: usize, out: &mut String) {
         out.push_str(&self.attrs[self.records[record].1.clone()]);
     }
@@ -148,6 +155,15 @@ impl Parser for FlowMessages {
         };
         let outer = json_records::parse(block, &self.plan, self.framing, &self.limits, &mut unwrapped);
         unwrapped.ordinals = outer.ordinals;
+        // The one warning an object can have here is that it is no UTF-8.
+        let warnings = outer
+            .records
+            .as_ref()
+            .and_then(|rows| rows.column_by_name("warnings"));
+        unwrapped.damaged = warnings
+            .filter(|lists| lists.null_count() < lists.len())
+            .map(|lists| (0..lists.len()).map(|row| lists.is_valid(row)).collect())
+            .unwrap_or_default();
         let lines = std::mem::take(&mut unwrapped.lines);
         let mut batch = relay::parse(&mut self.flows, lines, &unwrapped, self.attrs);
         // What the objects are not, and what their lines are not.

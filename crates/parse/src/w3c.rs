@@ -301,12 +301,14 @@ impl Walk {
         for (at, row) in lines.iter().enumerate() {
             let number = cursor.number + at;
             let line = &bytes[row.span()];
+            // What is longer than a record is refused as one, directives too: it may not fit a block.
+            let short = sound.length(number, line) <= self.record_bytes_max;
             match line.first() {
                 None => {
                     tally.skip();
                     continue;
                 }
-                Some(b'#') => {
+                Some(b'#') if short => {
                     if let Some(layout) = dialect.directive(&text[row.span()]) {
                         self.undecided = !self.fixed;
                         self.adopt(dialect, layout, sheet, &mut base);
@@ -316,7 +318,7 @@ impl Walk {
                 }
                 Some(_) => {}
             }
-            if self.undecided && self.decide(dialect, line) {
+            if self.undecided && short && self.decide(dialect, line) {
                 self.flush(dialect, sheet, base);
                 (cursor.from, cursor.number) = (row.start as usize, number);
                 return;

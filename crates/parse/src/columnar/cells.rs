@@ -80,6 +80,14 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// Whether the value is bytes that are no UTF-8, and its text not all that it was.
+    pub fn is_damaged(&self, row: usize) -> bool {
+        match self {
+            Cells::Bytes(a) => !a.is_null(row) && std::str::from_utf8(a.value(row)).is_err(),
+            _ => false,
+        }
+    }
+
     /// Appends the value as a log line would have it; nested values as JSON. Text longer than
     /// `most` bytes is cut behind it.
     pub fn push_text(&self, row: usize, most: usize, out: &mut String) {

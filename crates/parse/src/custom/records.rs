@@ -36,14 +36,15 @@ pub fn parse(block: &RawBlock, plan: &Plan, framing: Framing, work: &mut Work) -
     let mut walk = Walk {
         sheet: Sheet::new(plan, &sound.buffer, 0).expect("a sound block is UTF-8"),
         tally: Tally::default(),
+        sound: &sound,
         ordinal: block.first_ordinal,
         members: Vec::new(),
         work,
     };
     walk.work.chunk.begin_sheet();
     match framing {
-        Framing::Lines | Framing::Frames => walk.lines(&sound),
-        Framing::Objects | Framing::Elements(_) => walk.objects(&sound),
+        Framing::Lines | Framing::Frames => walk.lines(),
+        Framing::Objects | Framing::Elements(_) => walk.objects(),
     }
     walk.flush();
     // Records are refused at three stages; readers want them in order.
@@ -54,6 +55,7 @@ pub fn parse(block: &RawBlock, plan: &Plan, framing: Framing, work: &mut Work) -
 struct Walk<'a> {
     sheet: Sheet<'a>,
     tally: Tally,
+    sound: &'a Sound,
     ordinal: u64,
     members: Vec<json_scan::Member>,
     work: &'a mut Work,
@@ -65,24 +67,20 @@ impl Walk<'_> {
         self.ordinal += 1;
     }
 
-    fn lines(&mut self, sound: &Sound) {
-        let text = self.sheet.text();
+    fn lines(&mut self) {
+        let (text, sound) = (self.sheet.text(), self.sound);
         let bytes_max = self.work.limits.record_bytes_max;
         let json = matches!(self.work.fields, Fields::Json);
         for (number, line) in lines(text).enumerate() {
-            if text[line.clone()].trim().is_empty() {
-                self.tally.skip();
-                self.ordinal += 1;
-                continue;
-            }
             let original = sound.original(number);
             let came = original.unwrap_or(&text.as_bytes()[line.clone()]);
             if came.len() > bytes_max {
                 self.reject(Reason::RecordTooLong, format!("{} bytes", came.len()), came);
+            } else if text[line.clone()].trim().is_empty() {
+                self.tally.skip();
+                self.ordinal += 1;
             } else if !json {
                 self.line(text, line, original);
-            } else if original.is_some() {
-                self.reject(Reason::InvalidUtf8, "the line is not UTF-8".into(), came);
             } else {
                 self.objects_of_line(text, line);
             }
@@ -101,26 +99,23 @@ impl Walk<'_> {
         }
     }
 
-    fn objects(&mut self, sound: &Sound) {
-        let text = self.sheet.text();
+    fn objects(&mut self) {
+        let (text, sound) = (self.sheet.text(), self.sound);
         let bytes_max = self.work.limits.record_bytes_max;
         let mut at = 0;
         while let Some(found) = json_scan::next_object(text.as_bytes(), at) {
-            self.between(&text[at..found.start]);
+            self.between(at..found.start);
             let end = found.end.unwrap_or(text.len());
-            let record = &text[found.start..end];
-            if record.len() > bytes_max {
-                let detail = format!("{} bytes", record.len());
-                self.reject(Reason::RecordTooLong, detail, record.as_bytes());
-            } else if sound.is_repaired() && record.contains(char::REPLACEMENT_CHARACTER) {
-                let detail = "the object is not UTF-8".to_owned();
-                self.reject(Reason::InvalidUtf8, detail, record.as_bytes());
+            let came = sound.came(found.start..end);
+            if came.len() > bytes_max {
+                let detail = format!("{} bytes", came.len());
+                self.reject(Reason::RecordTooLong, detail, &came);
             } else {
                 self.object(text, found.start..end);
             }
             at = end;
         }
-        self.between(&text[at..]);
+        self.between(at..text.len());
         if is_nested_arrays(&text[at..]) {
             let rest = text[at..].trim();
             let detail = format!("not a JSON object: {:?}", shown(rest.as_bytes()));
@@ -129,11 +124,15 @@ impl Walk<'_> {
     }
 
     /// What stands between two objects: only separators are allowed there.
-    fn between(&mut self, text: &str) {
-        let rest = text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']'));
+    fn between(&mut self, span: Range<usize>) {
+        let separates = |c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']');
+        let text = &self.sheet.text()[span.clone()];
+        let start = span.start + text.len() - text.trim_start_matches(separates).len();
+        let rest = text.trim_matches(separates);
         if !rest.is_empty() {
             let detail = format!("not a JSON object: {:?}", shown(rest.as_bytes()));
-            self.reject(Reason::BadJson, detail, rest.as_bytes());
+            let came = self.sound.came(start..start + rest.len());
+            self.reject(Reason::BadJson, detail, &came);
         }
     }
 
@@ -148,7 +147,10 @@ impl Walk<'_> {
         let end = scanner.position();
         let next = match read {
             Ok(()) => {
-                self.record(text, span.start..end, None, |work, row| {
+                let sound = self.sound;
+                let damaged = sound.is_repaired_in(&(span.start..end));
+                let came = damaged.then(|| sound.came(span.start..end));
+                self.record(text, span.start..end, came.as_deref(), |work, row| {
                     let mut filling = work.chunk.filling();
                     work.tree.record(&mut filling, text, &members, row);
                     if let Some(path) = work.tree.whole() {
@@ -161,12 +163,14 @@ impl Walk<'_> {
             }
             Err(Fault::TooComplex) => {
                 let detail = "nested too deep or too many keys".to_owned();
-                self.reject(Reason::TooComplex, detail, &text.as_bytes()[span]);
+                let came = self.sound.came(span);
+                self.reject(Reason::TooComplex, detail, &came);
                 None
             }
             Err(Fault::Syntax(at)) => {
                 let detail = format!("not JSON at byte {} of the record", at - span.start);
-                self.reject(Reason::BadJson, detail, &text.as_bytes()[span]);
+                let came = self.sound.came(span);
+                self.reject(Reason::BadJson, detail, &came);
                 None
             }
         };

@@ -126,7 +126,7 @@ fn what_nobody_recognises_is_one_reject() {
 }
 
 #[test]
-fn invalid_utf8_is_kept_lossily_or_refused_by_json() {
+fn invalid_utf8_is_kept_lossily() {
     let mut line = COMBINED.as_bytes()[..COMBINED.find('\n').expect("a line") + 1].to_vec();
     line[60] = 0xff;
     let whole = read(line.as_slice(), &options());
@@ -134,11 +134,98 @@ fn invalid_utf8_is_kept_lossily_or_refused_by_json() {
     assert_eq!(whole.cell(0, "warnings"), "invalid_utf8");
     let json = [JSON.as_bytes(), b"{\"ts\":1,\"path\":\"\xff\"}\n"].concat();
     let whole = read(json.as_slice(), &options());
-    assert_eq!(whole.codes().last(), Some(&"invalid_utf8"));
-    assert!(
-        whole.rejects.last().is_some_and(|r| r.bytes.contains(&0xff)),
-        "the bytes as they came"
+    let last = whole.counts.events as usize - 1;
+    assert_eq!(
+        (whole.cell(last, "uri"), whole.cell(last, "warnings")),
+        ("\u{fffd}", "invalid_utf8")
     );
+    let flow = FLOWS.lines().next().expect("a line");
+    let message = format!("{{\"message\":\"{flow}\",\"k\":\"#\"}}\n");
+    let damaged = message.replace('#', "\u{1}").into_bytes();
+    let damaged: Vec<u8> = damaged.iter().map(|&b| if b == 1 { 0xff } else { b }).collect();
+    let whole = read([message.as_bytes(), &damaged].concat().as_slice(), &options());
+    assert_eq!(whole.counts.events, 2, "{:?}", whole.codes());
+    assert_eq!(whole.cell(0, "warnings"), "∅");
+    assert_eq!(whole.cell(1, "warnings"), "invalid_utf8");
+}
+
+/// Every format, each with a damaged record between sound ones that its fixtures have.
+#[test]
+fn no_format_refuses_a_record_for_its_encoding() {
+    let mut formats = std::collections::BTreeSet::new();
+    for fixture in haetae_parse::fixtures::must_pass() {
+        let expect = &fixture.expect;
+        let text = std::str::from_utf8(&fixture.input);
+        if expect.events == 0 || expect.rejected > 0 || text.is_err() || fixture.input.contains(&b'#') {
+            continue;
+        }
+        // A path, an agent or a name: something that a stranger chooses.
+        let stranger = [
+            "/a", "UA/1", "Mozilla", "curl", "example", "msg=", "message", "OK",
+        ];
+        let Some(at) = stranger.iter().find_map(|word| text.expect("checked").find(word)) else {
+            continue;
+        };
+        let mut damaged = fixture.input.clone();
+        damaged[at + 1] = 0xff;
+        let whole = read_as(damaged.as_slice(), fixture.format, &options());
+        assert!(!whole.codes().contains(&"invalid_utf8"), "{}", fixture.id);
+        formats.extend(whole.dataset.map(|dataset| dataset.as_str()));
+    }
+    assert!(formats.len() >= 14, "{formats:?}");
+}
+
+/// The same record with and without a byte that is no UTF-8, cut into blocks of every size.
+#[test]
+fn damage_stays_with_its_record_whatever_the_blocks() {
+    let object = "{\"time\":1772359200,\"uri\":\"/\u{fffd}\",\"status\":200}";
+    let broken = object.replace('\u{fffd}', "#").into_bytes();
+    let broken: Vec<u8> = broken.iter().map(|&b| if b == b'#' { 0xb0 } else { b }).collect();
+    for between in ["\n", "", " \n\n"] {
+        let sound = [object.as_bytes(), between.as_bytes()].concat();
+        let damaged = [&broken, between.as_bytes()].concat();
+        let input = [&sound[..], &damaged, &sound, &damaged, &damaged[..20]].concat();
+        for block_bytes in [1, 60, 100, 1000] {
+            let limits = Limits {
+                block_bytes,
+                ..Limits::default()
+            };
+            let json = Some("json".parse::<Format>().expect("a format"));
+            let whole = read_as(input.as_slice(), json, &ParseOptions { limits, ..options() });
+            assert_eq!((whole.counts.events, whole.codes()), (4, vec!["bad_json"]));
+            let warned: Vec<&str> = (0..4).map(|row| whole.cell(row, "warnings")).collect();
+            assert_eq!(warned, ["∅", "invalid_utf8", "∅", "invalid_utf8"]);
+        }
+    }
+    // A record that is refused for something else is kept with the bytes it came with.
+    let cut = [&broken[..], b"\n{\"uri\":\"\xb0\xcb\xbb\xf6\n"].concat();
+    let whole = read(cut.as_slice(), &options());
+    assert_eq!(whole.rejects[0].bytes, b"{\"uri\":\"\xb0\xcb\xbb\xf6");
+}
+
+/// A comment is a record too when its length is judged.
+#[test]
+fn comments_that_are_too_long_are_refused_whatever_the_blocks() {
+    let comment = format!("#{}\n", "x".repeat(3000));
+    for format in Format::all().filter(|format| !format.is_json()) {
+        let input = format!("{comment}#short\n{}\n", " ".repeat(2000));
+        let counts = [1, 500, 100_000].map(|block_bytes| {
+            let limits = Limits {
+                block_bytes,
+                record_bytes_max: 1000,
+                ..Limits::default()
+            };
+            read_as(
+                input.as_bytes(),
+                Some(format),
+                &ParseOptions { limits, ..options() },
+            )
+            .counts
+        });
+        assert_eq!(counts[0], counts[1], "{format}");
+        assert_eq!(counts[0], counts[2], "{format}");
+        assert_eq!(counts[0].rejected, 2, "{format}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn options() -> ParseOptions {
     ParseOptions::default()
 }
 
-fn written(columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) -> Vec<u8> {
+pub fn written(columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) -> Vec<u8> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
@@ -37,7 +37,7 @@ fn plain() -> WriterProperties {
 }
 
 /// Every codec, with and without dictionaries, both page versions, several row groups and pages.
-fn ways() -> Vec<WriterProperties> {
+pub fn ways() -> Vec<WriterProperties> {
     let mut ways = Vec::new();
     let codecs = [
         Compression::UNCOMPRESSED,
@@ -69,7 +69,7 @@ fn encoded(encoding: Encoding) -> WriterProperties {
         .build()
 }
 
-fn texts(values: &[Option<&str>]) -> ArrayRef {
+pub fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
 }
 
@@ -145,6 +145,25 @@ fn cloudfront_columns_are_the_lines() {
     assert_eq!(
         read(gzip(&file).as_slice(), &options()),
         read(file.as_slice(), &options())
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_leave_a_warning() {
+    let agents = BinaryArray::from(vec![&b"UA/1"[..], b"UA/\xff"]);
+    let columns = vec![
+        ("x_edge_request_id", texts(&[Some("1"), Some("2")])),
+        (
+            "timestamp_ms",
+            texts(&[Some("1772359200123"), Some("1772359200124")]),
+        ),
+        ("cs_user_agent", Arc::new(agents) as ArrayRef),
+    ];
+    let whole = read(written(columns, plain()).as_slice(), &options());
+    assert_eq!((whole.cell(0, "ua"), whole.cell(0, "warnings")), ("UA/1", "∅"));
+    assert_eq!(
+        (whole.cell(1, "ua"), whole.cell(1, "warnings")),
+        ("UA/\u{fffd}", "invalid_utf8")
     );
 }
 
