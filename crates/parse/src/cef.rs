@@ -247,16 +247,24 @@ struct Keys {
     request: Key,
     /// (value, label) of the addresses of version 6.
     addresses: [(Key, Key); 4],
-    /// (value, label) of everything that has a label.
-    labelled: Vec<(Key, Key)>,
-    /// [`FREE_TEXTS`].
-    free: Vec<Key>,
+    /// By the label's place: place in [`LABELLED`] and the value.
+    labelled: Vec<Option<(usize, Key)>>,
+    /// By the key's place: whether it is of [`FREE_TEXTS`].
+    free: Vec<bool>,
 }
 
 impl Keys {
     fn new(dictionary: &Dictionary) -> Self {
         let key = |name: &str| dictionary.key(name);
-        let labelled = |name: &str| (key(name), key(&format!("{name}Label")));
+        let address = |name: &str| (key(name), key(&format!("{name}Label")));
+        let mut labelled = dictionary.table(None);
+        for (at, name) in LABELLED.iter().enumerate() {
+            labelled[key(&format!("{name}Label")).place()] = Some((at, key(name)));
+        }
+        let mut free = dictionary.table(false);
+        for name in FREE_TEXTS {
+            free[key(name).place()] = true;
+        }
         Keys {
             header: HEADER.map(key),
             severity: key("severity"),
@@ -268,9 +276,9 @@ impl Keys {
             duser: key("duser"),
             act: key("act"),
             request: key("request"),
-            addresses: ["c6a1", "c6a2", "c6a3", "c6a4"].map(labelled),
-            labelled: LABELLED.iter().map(|name| labelled(name)).collect(),
-            free: FREE_TEXTS.iter().map(|name| key(name)).collect(),
+            addresses: ["c6a1", "c6a2", "c6a3", "c6a4"].map(address),
+            labelled,
+            free,
         }
     }
 }
@@ -393,7 +401,7 @@ impl CefRows {
             if key.is_none() && open.as_ref().is_some_and(|(.., closed)| *closed) {
                 continue;
             }
-            let free = key.is_some_and(|key| self.keys.free.contains(&key));
+            let free = key.is_some_and(|key| self.keys.free[key.place()]);
             let end = name.start;
             if let Some((name, key, _)) = open.replace((name, key, free)) {
                 let value = trimmed(bytes, name.end + 1..end);
@@ -472,12 +480,18 @@ impl CefRows {
         if !dictionary.wants_attributes() {
             return Vec::new();
         }
-        let labelled = self.keys.labelled.iter();
-        labelled
-            .filter_map(|(key, label)| {
-                let label = dictionary.span(text, *label)?;
-                Some((&text[label], dictionary.value(text, *key)?))
+        let mut found: Vec<(usize, &str, Cow<'_, str>)> = dictionary
+            .noted()
+            .filter_map(|label| {
+                let (at, key) = self.keys.labelled[label.place()]?;
+                let label = dictionary.span(text, label)?;
+                Some((at, &text[label], dictionary.value(text, key)?))
             })
+            .collect();
+        found.sort_unstable_by_key(|(at, ..)| *at);
+        found
+            .into_iter()
+            .map(|(_, label, value)| (label, value))
             .collect()
     }
 

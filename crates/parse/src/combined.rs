@@ -373,12 +373,14 @@ impl Combined {
     }
 }
 
-/// The first trailing field when it is quoted and begins with an address: `X-Forwarded-For`.
+/// The first trailing field when it is quoted and begins with an address, or with the word that
+/// proxies write instead of one (RFC 7239 §6.2): `X-Forwarded-For`.
 fn first_quoted(text: &str, span: Range<usize>) -> Option<Range<usize>> {
     let mut at = span.start;
     let inner = quoted_field(text.as_bytes(), &mut at, span.end)?;
     let hop = text[inner.clone()].split(',').next()?;
-    haetae_event::net::parse_address(hop).map(|_| inner)
+    let named = scalar::address(hop).is_some() || hop.trim().eq_ignore_ascii_case("unknown");
+    named.then_some(inner)
 }
 
 /// Puts the span with its escapes undone; `-` and nothing are null.

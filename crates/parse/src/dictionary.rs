@@ -1,6 +1,6 @@
 //! The keys of a format with a published dictionary, and their columns: CEF and LEEF.
 
-use crate::known::put_text;
+use crate::known::{ATTRIBUTES_BYTES, put_text};
 use crate::pairs::{Pair, Said, keep_last};
 use crate::plan::{Plan, Slot};
 use crate::scalar;
@@ -14,6 +14,13 @@ use std::ops::Range;
 /// Number of a key in its dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(usize);
+
+impl Key {
+    /// Place in a [`Dictionary::table`].
+    pub fn place(self) -> usize {
+        self.0
+    }
+}
 
 struct Entry {
     name: &'static str,
@@ -108,6 +115,16 @@ impl Dictionary {
         self.map.get(name).copied().map(Key)
     }
 
+    /// Keys of the dictionary that the record has, in the order they came first.
+    pub fn noted(&self) -> impl Iterator<Item = Key> + '_ {
+        self.touched.iter().copied().map(Key)
+    }
+
+    /// A table with one place for each key.
+    pub fn table<T: Copy>(&self, absent: T) -> Vec<T> {
+        vec![absent; self.entries.len()]
+    }
+
     pub fn wants_attributes(&self) -> bool {
         self.attrs.wanted()
     }
@@ -158,7 +175,7 @@ impl Dictionary {
     pub fn put(&self, sheet: &mut Sheet<'_>, resolved: &[(&str, Cow<'_, str>)]) {
         let (text, row) = (sheet.text(), sheet.row());
         let attrs = self.attrs.wanted();
-        let mut pairs: Vec<Pair<'_>> = Vec::new();
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(self.others.len() + resolved.len());
         for &at in &self.touched {
             let entry = &self.entries[at];
             let Some(span) = entry.value.clone() else { continue };
@@ -181,7 +198,8 @@ impl Dictionary {
             return;
         }
         keep_last(&mut pairs);
-        let mut object = String::from("{");
+        let mut object = String::with_capacity(ATTRIBUTES_BYTES);
+        object.push('{');
         for pair in pairs.iter().filter(|pair| !pair.done) {
             pair.write_member(&mut object);
         }

@@ -299,7 +299,7 @@ pub fn number(text: &str, value: &Value) -> Option<f64> {
 pub fn time(text: &str, value: &Value) -> Option<i64> {
     if let Some(number) = number(text, value) {
         if let Some(whole) = whole(text, value)
-            && (100_000_000_000_000..100_000_000_000_000_000).contains(&whole.abs())
+            && (100_000_000_000_000..100_000_000_000_000_000).contains(&whole.unsigned_abs())
         {
             return Some(whole);
         }

@@ -7,8 +7,11 @@ use crate::plan::{Plan, Slot};
 use crate::scalar;
 use crate::sheet::Sheet;
 use ahash::AHashMap;
-use haetae_event::net::{ClientIpPolicy, parse_address};
+use haetae_event::net::ClientIpPolicy;
 use std::borrow::Cow;
+
+/// Room made for attributes; most need no more.
+pub const ATTRIBUTES_BYTES: usize = 256;
 
 /// What one key may be.
 #[derive(Clone, Copy, Debug)]
@@ -173,7 +176,8 @@ impl KnownKeys {
         if !self.attrs.wanted() || pairs.iter().all(|pair| pair.done) {
             return;
         }
-        let mut object = String::from("{");
+        let mut object = String::with_capacity(ATTRIBUTES_BYTES);
+        object.push('{');
         for pair in pairs.iter().filter(|pair| !pair.done) {
             pair.write_member(&mut object);
         }
@@ -184,7 +188,7 @@ impl KnownKeys {
 
 /// Whether the value is an address as logs write them.
 pub fn is_address(pair: &Pair<'_>) -> bool {
-    pair.text().is_some_and(|text| parse_address(&text).is_some())
+    pair.text().is_some_and(|text| scalar::address(&text).is_some())
 }
 
 /// Where `part` lies in `text`, when it is a piece of it.

@@ -35,6 +35,8 @@ pub static SPEC: FormatSpec = FormatSpec {
 
 /// Bytes of a line that are looked at when recognising.
 const RECOGNISED_BYTES_MAX: usize = 4096;
+/// Room made for a line's pairs; most have fewer.
+const PAIRS: usize = 24;
 /// Spellings of time beyond those of JSON records.
 const TIMES: &[&str] = &["t", "eventtime"];
 /// Spellings of the peer's address beyond those of JSON records.
@@ -253,7 +255,7 @@ impl MakeLine for LogfmtRows {
             None => colons,
         };
         let style = style.ok_or_else(|| refuse(Reason::FieldCount, "no key=value"))?;
-        let mut pairs = Vec::new();
+        let mut pairs = Vec::with_capacity(PAIRS);
         if !pairs::read(&rest[start..], style, self.limits.json_fields_max, &mut pairs) {
             return Err(refuse(Reason::TooComplex, "too many keys"));
         }
@@ -291,7 +293,7 @@ fn time(pairs: &[Pair<'_>], at: usize, calendar: &Calendar) -> Option<i64> {
     let text = pairs[at].text()?;
     let text = text.trim();
     if let Some(whole) = scalar::integer(text.as_bytes())
-        && (100_000_000_000_000..100_000_000_000_000_000).contains(&whole.abs())
+        && (100_000_000_000_000..100_000_000_000_000_000).contains(&whole.unsigned_abs())
     {
         return Some(whole);
     }

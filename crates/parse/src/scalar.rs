@@ -1,19 +1,24 @@
 //! Numbers, times and addresses as logs write them, without allocation.
 
+use haetae_event::net::parse_address;
 use haetae_event::time::{SECOND_US, days_from_civil};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Largest number of digits that cannot overflow an `i64`.
 const DIGITS_MAX: usize = 18;
 
-/// Digits with an optional minus, at most 18; `None` for anything else.
+/// Digits with an optional minus, as far as an `i64` goes; `None` for anything else.
 #[inline]
 pub fn integer(bytes: &[u8]) -> Option<i64> {
     let (negative, digits) = match bytes {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, bytes),
     };
-    if digits.is_empty() || digits.len() > DIGITS_MAX {
+    if digits.is_empty() {
         return None;
+    }
+    if digits.len() > DIGITS_MAX {
+        return long_integer(digits, negative);
     }
     let mut value = 0i64;
     for &byte in digits {
@@ -24,6 +29,22 @@ pub fn integer(bytes: &[u8]) -> Option<i64> {
         value = value * 10 + i64::from(digit);
     }
     Some(if negative { -value } else { value })
+}
+
+/// More digits than surely fit: leading zeros, or a number near the ends of the range.
+#[cold]
+fn long_integer(digits: &[u8], negative: bool) -> Option<i64> {
+    // Downwards, where the range reaches one further.
+    let value = digits.iter().try_fold(0i64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        let digit = (digit <= 9).then_some(i64::from(digit))?;
+        value.checked_mul(10)?.checked_sub(digit)
+    })?;
+    if negative {
+        Some(value)
+    } else {
+        value.checked_neg()
+    }
 }
 
 /// Decimal digits with at most one point; a sign or exponent goes the slow way.
@@ -157,29 +178,45 @@ pub fn clf_time(bytes: &[u8]) -> Option<i64> {
 /// Whether the text is a v4 address exactly as the standard library would print it.
 #[inline]
 pub fn is_canonical_v4(bytes: &[u8]) -> bool {
-    if bytes.len() < 7 || bytes.len() > 15 {
-        return false;
+    canonical_v4(bytes).is_some()
+}
+
+/// As [`parse_address`], without its way for what nearly all are.
+#[inline]
+pub fn address(text: &str) -> Option<IpAddr> {
+    match canonical_v4(text.as_bytes()) {
+        Some(v4) => Some(IpAddr::V4(Ipv4Addr::from_bits(v4))),
+        None => parse_address(text),
     }
-    let (mut value, mut digits, mut dots) = (0u32, 0u32, 0u32);
+}
+
+/// A v4 address exactly as the standard library would print it.
+#[inline]
+fn canonical_v4(bytes: &[u8]) -> Option<u32> {
+    if bytes.len() < 7 || bytes.len() > 15 {
+        return None;
+    }
+    let (mut value, mut digits, mut dots, mut all) = (0u32, 0u32, 0u32, 0u32);
     for &byte in bytes {
         let digit = byte.wrapping_sub(b'0');
         if digit <= 9 {
             if digits > 0 && value == 0 {
-                return false;
+                return None;
             }
             value = value * 10 + u32::from(digit);
             digits += 1;
             if value > 255 {
-                return false;
+                return None;
             }
         } else if byte == b'.' && digits > 0 {
             dots += 1;
+            all = all << 8 | value;
             (value, digits) = (0, 0);
         } else {
-            return false;
+            return None;
         }
     }
-    dots == 3 && digits > 0
+    (dots == 3 && digits > 0).then_some(all << 8 | value)
 }
 
 /// A Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by size, as µs.

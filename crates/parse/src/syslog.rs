@@ -24,6 +24,7 @@ use crate::stamp::Calendar;
 use crate::syslog_auth;
 use crate::syslog_header::{self as header, DEFAULT_PRIORITY, Header};
 use haetae_event::{Dataset, Micros, Reason};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// See [`FormatSpec`].
@@ -302,9 +303,13 @@ impl SyslogRows {
     }
 }
 
+/// Name and value.
+type Parameter<'t> = (&'t str, Cow<'t, str>);
+
 /// The elements as one JSON object of objects; a parameter that comes several times is an array.
 fn structured_json(text: &str, span: Range<usize>) -> String {
-    let mut elements: Vec<(&str, Vec<(&str, String)>)> = Vec::new();
+    let text_bytes = span.len();
+    let mut elements: Vec<(&str, Vec<Parameter<'_>>)> = Vec::new();
     header::parameters(text.as_bytes(), span, |parameter| {
         if let Some(element) = parameter.element {
             elements.push((&text[element], Vec::new()));
@@ -315,7 +320,8 @@ fn structured_json(text: &str, span: Range<usize>) -> String {
             parameters.push((&text[parameter.name], unescape(&text[parameter.value])));
         }
     });
-    let mut json = String::from("{");
+    let mut json = String::with_capacity(2 * text_bytes);
+    json.push('{');
     for (id, parameters) in &elements {
         if json.len() > 1 {
             json.push(',');
@@ -355,7 +361,10 @@ fn structured_json(text: &str, span: Range<usize>) -> String {
 }
 
 /// Undoes `\"`, `\\` and `\]`; other backslashes stay (RFC 5424 §6.3.3).
-fn unescape(value: &str) -> String {
+fn unescape(value: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\\', value.as_bytes()).is_none() {
+        return Cow::Borrowed(value);
+    }
     let mut out = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
@@ -372,5 +381,5 @@ fn unescape(value: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }

@@ -4,7 +4,7 @@
 //! sudo and postfix. User names are the attacker's text: an address is taken from the *last* place that fits,
 //! so that a user named `x from 192.0.2.1` does not choose the address.
 
-use haetae_event::net::parse_address;
+use crate::scalar;
 use std::ops::Range;
 
 /// Longest message looked at; these programs write far shorter ones.
@@ -163,11 +163,11 @@ fn table(table: &[(&str, Shape)], message: &str, at: usize) -> Option<Login> {
     match shape {
         Shape::UserFromAddress => user_from_address(message, at),
         Shape::AnythingFromAddress => {
-            let from = at + message[at..].rfind(" from ")?;
+            let from = at + last(&message[at..], b" from ")?;
             address(message, from + " from ".len()).map(only)
         }
         Shape::UserAddress => {
-            let port = at + message[at..].rfind(" port ")?;
+            let port = at + last(&message[at..], b" port ")?;
             let gap = at + message[at..port].rfind(' ')?;
             Some(Login {
                 account: filled(at..gap),
@@ -196,7 +196,7 @@ fn table(table: &[(&str, Shape)], message: &str, at: usize) -> Option<Login> {
 fn user_from_address(message: &str, at: usize) -> Option<Login> {
     let mut end = message.len();
     for _ in 0..2 {
-        let from = at + message.get(at..end)?.rfind(" from ")?;
+        let from = at + last(message.get(at..end)?, b" from ")?;
         if let Some(address) = address(message, from + " from ".len()) {
             return Some(Login {
                 account: filled(at..from),
@@ -211,11 +211,19 @@ fn user_from_address(message: &str, at: usize) -> Option<Login> {
 /// The address at `at`, up to a blank, `]`, or a colon at the word's end.
 fn address(message: &str, at: usize) -> Option<Range<usize>> {
     let end = message[at..]
-        .find([' ', ']', ','])
+        .bytes()
+        .position(|b| matches!(b, b' ' | b']' | b','))
         .map_or(message.len(), |end| at + end);
     let word = message[at..end].trim_end_matches(':');
     let end = at + word.len();
-    parse_address(word).map(|_| at..end)
+    scalar::address(word).map(|_| at..end)
+}
+
+/// Where `words` stand last. Messages are short: a searcher costs more than it saves.
+fn last(text: &str, words: &[u8; 6]) -> Option<usize> {
+    text.as_bytes()
+        .windows(words.len())
+        .rposition(|window| window == words)
 }
 
 fn filled(span: Range<usize>) -> Option<Range<usize>> {

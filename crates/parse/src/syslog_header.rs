@@ -301,7 +301,9 @@ impl Cursor<'_> {
     }
 
     fn tag(&mut self, header: &mut Header) {
-        let Some(tag) = find_tag(self.bytes, self.at, self.end) else {
+        let tag = find_tag(self.bytes, self.at, self.end)
+            .or_else(|| find_versioned_tag(self.bytes, self.at, self.end));
+        let Some(tag) = tag else {
             return;
         };
         self.at = tag.end;
@@ -379,6 +381,23 @@ fn find_tag(bytes: &[u8], at: usize, end: usize) -> Option<Tag> {
         }
         _ => None,
     }
+}
+
+/// The name of `syslogd 1.4.1: restart.`: a program that puts its version behind its name. The
+/// version stays in the message (RFC 3164 §4.1.3: what is not alphanumeric ends the tag).
+fn find_versioned_tag(bytes: &[u8], at: usize, end: usize) -> Option<Tag> {
+    let line = &bytes[at..end.min(at + TAG_BYTES_MAX)];
+    let length = line.iter().position(|b| !b.is_ascii_alphanumeric())?;
+    let (name, version) = (at..at + length, line[length..].strip_prefix(b" ")?);
+    let stop = version.iter().position(|b| !(b.is_ascii_digit() || *b == b'.'))?;
+    // More points make an address.
+    let points = memchr::memchr_iter(b'.', &version[..stop]).count();
+    let whole = version[..stop].first()?.is_ascii_digit() && version[stop] == b':';
+    (length > 0 && whole && (1..=2).contains(&points)).then_some(Tag {
+        end: name.end,
+        name,
+        process: None,
+    })
 }
 
 /// Where the elements at `at` end; `None` when the last one has no end. Inside values a backslash

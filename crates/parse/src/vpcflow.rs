@@ -322,8 +322,8 @@ fn outward(direction: Option<&str>, source: Option<&str>, target: Option<&str>) 
         Some("ingress") => return Some(false),
         _ => {}
     }
-    let source = is_private(parse_address(source?)?);
-    let target = is_private(parse_address(target?)?);
+    let source = is_private(scalar::address(source?)?);
+    let target = is_private(scalar::address(target?)?);
     (source != target).then_some(source)
 }
 

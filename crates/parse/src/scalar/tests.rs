@@ -33,14 +33,30 @@ fn epochs_by_size() {
     assert_eq!(epoch_us(f64::NAN), None);
 }
 
+#[test]
+fn integers_reach_both_ends_of_their_range() {
+    let ends = [
+        (i64::MAX.to_string(), Some(i64::MAX)),
+        (i64::MIN.to_string(), Some(i64::MIN)),
+        ("9223372036854775808".to_owned(), None),
+        ("-9223372036854775809".to_owned(), None),
+        ("1000000000000000000".to_owned(), Some(1_000_000_000_000_000_000)),
+        ("0000000000000000000000007".to_owned(), Some(7)),
+        ("922337203685477580x".to_owned(), None),
+        ("-".to_owned(), None),
+        (String::new(), None),
+    ];
+    for (text, want) in ends {
+        assert_eq!(integer(text.as_bytes()), want, "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn numbers_agree_with_the_standard_library(text in "-?[0-9]{0,19}(\\.[0-9]{0,6})?") {
-        if let Some(number) = integer(text.as_bytes()) {
-            prop_assert_eq!(Some(number), text.parse().ok());
-        }
+    fn numbers_agree_with_the_standard_library(text in "-?[0-9]{0,21}(\\.[0-9]{0,6})?") {
+        prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());
         if let (Some(number), Ok(want)) = (decimal(text.as_bytes()), text.parse::<f64>()) {
             prop_assert_eq!(number, want);
         }
@@ -50,5 +66,6 @@ proptest! {
     fn canonical_v4_is_what_the_standard_library_prints(text in "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}") {
         let want = text.parse::<std::net::Ipv4Addr>().is_ok_and(|v4| v4.to_string() == text);
         prop_assert_eq!(is_canonical_v4(text.as_bytes()), want);
+        prop_assert_eq!(address(&text), parse_address(&text));
     }
 }

@@ -191,6 +191,36 @@ fn combined_methods() {
 }
 
 #[test]
+fn hops_that_proxies_hide_are_hops_and_long_counts_are_whole() {
+    let line = |count: &str, hops: &str| {
+        format!(r#"192.0.2.1 - - [01/Mar/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 {count} "-" "a" "{hops}""#)
+    };
+    let text = [
+        line("9223372036854775807", "unknown"),
+        line("9223372036854775808", "unknown, 203.0.113.9"),
+        line("1", "0.015"),
+    ]
+    .join("\n");
+    let whole = read(text.as_bytes(), &trusting("192.0.2.0/24"));
+    let want = [
+        ("9223372036854775807", "unknown", "192.0.2.1"),
+        ("∅", "unknown, 203.0.113.9", "203.0.113.9"),
+        ("1", "∅", "192.0.2.1"),
+    ];
+    for (row, (count, hops, client)) in want.into_iter().enumerate() {
+        check(
+            &whole,
+            row,
+            &[
+                ("bytes_out", count),
+                ("http_x_forwarded_for", hops),
+                ("src_ip", client),
+            ],
+        );
+    }
+}
+
+#[test]
 fn combined_fields() {
     let whole = read(COMBINED.as_bytes(), &trusting("192.0.2.0/24"));
     assert_eq!((whole.counts.events, whole.counts.rejected), (3, 1));

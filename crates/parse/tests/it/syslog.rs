@@ -181,6 +181,25 @@ fn rfc3164_fields() {
 }
 
 #[test]
+fn a_version_behind_the_name_is_no_part_of_the_tag() {
+    check(
+        "Jun 19 04:09:11 combo syslogd 1.4.1: restart.",
+        &[
+            ("hostname", "combo"),
+            ("appname", "syslogd"),
+            ("message", "1.4.1: restart."),
+        ],
+    );
+    // An address, a port: words of a message.
+    for message in ["peer 192.0.2.1: timeout", "port 80: refused"] {
+        check(
+            &format!("Jun 19 04:09:11 combo {message}"),
+            &[("hostname", "combo"), ("appname", "∅"), ("message", message)],
+        );
+    }
+}
+
+#[test]
 fn the_year_is_the_latest_that_is_not_in_the_future() {
     // Half past midnight of the first of January.
     for (time, ts) in [

@@ -1,9 +1,9 @@
 //! CPU time of one thread on generated lines in memory: ours, VRL's, and splitting lines alone.
 //!
-//! `parse_bench [--mib N] [--rounds N] [--json FILE] [KIND …]`: a Markdown table on stdout, the same
+//! `parse_bench [--mib N] [--rounds N] [--json FILE] [--ours] [KIND …]`: a Markdown table on stdout, the same
 //! figures as JSON in the file. Each figure is the best of the rounds; in a round the sides take
 //! turns, so that all meet the same machine. VRL's function is called directly, once per line, and
-//! gets the line without a copy.
+//! gets the line without a copy; `--ours` leaves it out, for a profile.
 
 use bytes::Bytes;
 use haetae_event::Columns;
@@ -60,6 +60,7 @@ struct Choices {
     bytes: usize,
     rounds: usize,
     json: Option<String>,
+    ours_alone: bool,
     kinds: Vec<String>,
 }
 
@@ -68,6 +69,7 @@ fn choices() -> Result<Choices, String> {
         bytes: 64 << 20,
         rounds: 3,
         json: None,
+        ours_alone: false,
         kinds: Vec::new(),
     };
     let mut arguments = std::env::args().skip(1);
@@ -77,6 +79,7 @@ fn choices() -> Result<Choices, String> {
         match argument.as_str() {
             "--mib" => choices.bytes = number(value()?)? << 20,
             "--rounds" => choices.rounds = number(value()?)?.max(1),
+            "--ours" => choices.ours_alone = true,
             "--json" => choices.json = Some(value()?),
             kind if KINDS.iter().any(|k| k.name == kind) => choices.kinds.push(argument),
             other => return Err(format!("{other} is no option and no kind of lines")),
@@ -138,7 +141,8 @@ fn run() -> Result<(), String> {
 fn measure(kind: &'static Kind, format: Format, choices: &Choices) -> Result<Figures, String> {
     let text = kind.text(1, choices.bytes);
     let shared = Bytes::from(text.clone().into_bytes());
-    let program = PROGRAMS.iter().find(|(name, _)| *name == kind.name);
+    let mut programs = PROGRAMS.iter().filter(|_| !choices.ours_alone);
+    let program = programs.find(|(name, _)| *name == kind.name);
     let mut theirs = program.map(|(_, source)| Theirs::compile(source)).transpose()?;
     let typical = Columns::only(TYPICAL);
     let mut figures = Figures {

@@ -1,6 +1,6 @@
 //! VPC flow and Application Load Balancer records.
 
-use crate::compare::{Comparison, Difference, Fields, Known, RECORD, named, renamed};
+use crate::compare::{Comparison, Difference, Fields, Known, named, renamed, unescape};
 use bytes::Bytes;
 use haetae_event::native::vpcflow;
 use haetae_parse::ParseOptions;
@@ -54,8 +54,8 @@ fn vpcflow_default() {
         more: &["2 123456789010 eni-1 172.31.16.139 203.0.113.12 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK 7"],
         shared: &["aws/vpcflow/opensearch-catalog-v2.log", "aws/vpcflow/aws-guide-record-examples.log"],
         known: &[Known {
-            key: "vpcflow.more-fields",
-            holds: |d| d.field == RECORD && d.line.split(' ').count() > 14,
+            key: "vpcflow.layout",
+            holds: |d| d.is_read_by_us_alone() && d.line.split(' ').count() != 14,
         }],
     }
     .run();
@@ -139,10 +139,24 @@ fn their_alb(value: &Value) -> Fields {
     fields
 }
 
-/// The side that dropped backslashes has the other's text without them.
-fn without_backslashes(d: &Difference) -> bool {
-    let bare = |text: &Option<String>| text.as_ref().map(|text| text.replace('\\', ""));
-    d.line.contains('\\') && d.field == "request_url" && bare(&d.ours) == d.theirs
+/// They drop every backslash; our URL is as logged.
+fn lost_backslashes(d: &Difference) -> bool {
+    let bare = d.ours.as_ref().map(|ours| ours.replace('\\', ""));
+    d.field == "request_url" && d.ours != d.theirs && bare == d.theirs
+}
+
+/// The same of the agent, whose escapes we undo.
+fn lost_agent_backslashes(d: &Difference) -> bool {
+    let Some(logged) = d.line.split('"').nth(3) else {
+        return false;
+    };
+    d.field == "user_agent" && d.theirs == Some(logged.replace('\\', "")) && d.ours == Some(unescape(logged))
+}
+
+/// Number of fields, those in quotes as one.
+fn words(line: &str) -> usize {
+    let outside = line.split('"').step_by(2);
+    outside.flat_map(|part| part.split_whitespace()).count() + line.matches('"').count() / 2
 }
 
 #[test]
@@ -154,7 +168,9 @@ fn alb() {
         program: "parse_aws_alb_log!(.message, strict_mode: false)".to_owned(),
         ours: our_alb,
         theirs: their_alb,
-        more: &[],
+        more: &[
+            r#"http 2018-07-02T22:23:00.186641Z app/a/50dc 192.0.2.7:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "GET http://www.shop.example:80/ HTTP/1.1" "curl/7.46.0" - - arn:aws:a "Root=1-2" "-" "-" 0 2018-07-02T22:22:48.364000Z "forward" "-" "-""#,
+        ],
         shared: &[
             "aws/elb/opensearch-catalog-alb.log",
             "aws/elb/lambda-promtail-alb.log",
@@ -170,15 +186,19 @@ fn alb() {
         known: &[
             Known {
                 key: "alb.backslash",
-                holds: without_backslashes,
+                holds: lost_backslashes,
             },
             Known {
                 key: "alb.agent-escapes",
-                holds: |d| d.field == "user_agent" && d.line.contains("\\x"),
+                holds: lost_agent_backslashes,
+            },
+            Known {
+                key: "alb.older",
+                holds: |d| d.is_read_by_us_alone() && words(&d.line) == 25,
             },
             Known {
                 key: "alb.lists",
-                holds: |d| d.field == RECORD && d.theirs.as_ref().is_some_and(|t| t.contains("_list`")),
+                holds: |d| d.is_read_by_us_alone() && d.line.contains(":80 10.1.2.3:80\""),
             },
         ],
     }

@@ -1,11 +1,13 @@
 //! One format through both, field by field.
 
 use bytes::Bytes;
+use haetae_event::Micros;
 use haetae_parse::ParseOptions;
 use haetae_versus::lines;
 use haetae_versus::ours::{self, Row};
 use haetae_versus::theirs::{self, Theirs};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::PathBuf;
 use vrl::value::Value;
 
@@ -46,8 +48,22 @@ pub struct Difference {
     pub theirs: Option<String>,
 }
 
+impl Difference {
+    pub fn is_read_by_us_alone(&self) -> bool {
+        self.field == RECORD && self.ours.as_deref() == Some("read")
+    }
+
+    /// Whether their text, its escapes undone by `unescape`, is ours.
+    pub fn is_escaped_by_them(&self, unescape: fn(&str) -> String) -> bool {
+        self.theirs.as_ref().is_some_and(|text| text.contains('\\'))
+            && self.theirs.as_deref().map(unescape) == self.ours
+    }
+}
+
 /// Field of whole lines.
 pub const RECORD: &str = "record";
+/// Of our side: 2026-03-02T00:00:00Z, the day after the generated lines.
+const ARRIVAL: Micros = Micros(1_772_409_600_000_000);
 const GENERATED: usize = 3000;
 const SHOWN: usize = 6;
 
@@ -123,8 +139,11 @@ impl Comparison {
     ) -> usize {
         let mut program = Theirs::compile(&self.program).expect("the program compiles");
         let text = lines.join("\n");
-        let reading =
-            ours::read(text.as_bytes(), Some(self.format), &ParseOptions::default()).expect("a format");
+        let options = ParseOptions {
+            arrival: ARRIVAL,
+            ..ParseOptions::default()
+        };
+        let reading = ours::read(text.as_bytes(), Some(self.format), &options).expect("a format");
         let refused: BTreeMap<u64, &str> = reading
             .rejects
             .iter()
@@ -187,6 +206,26 @@ fn differences(line: &str, mine: Result<Fields, String>, other: Result<Fields, S
     }
 }
 
+/// Undoes the escapes of Apache, nginx and load balancers: `\"`, `\\` and `\xHH`; bytes that are no
+/// text become U+FFFD.
+pub fn unescape(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let hex = behind
+            .get(1..3)
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let (byte, length) = match (first, behind.first(), hex) {
+            (b'\\', Some(b'x'), Some(byte)) => (byte, 4),
+            (b'\\', Some(&escaped @ (b'"' | b'\\')), _) => (escaped, 2),
+            _ => (first, 1),
+        };
+        out.push(byte);
+        rest = &rest[length..];
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Keys of the rows of `differences.md` that begin with the name.
 fn listed(name: &str) -> Vec<String> {
     let list = include_str!("../../differences.md");
@@ -198,7 +237,8 @@ fn listed(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// A file of the shared samples, or `None`, said loudly, where they are not.
+/// A file of the shared samples, unpacked, or `None`, said loudly, where they are not.
+#[expect(clippy::disallowed_methods, reason = "samples of known size")]
 fn shared(path: &str) -> Option<Vec<u8>> {
     let root = std::env::var_os("HAETAE_SHARED").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
@@ -206,6 +246,12 @@ fn shared(path: &str) -> Option<Vec<u8>> {
     );
     let full = root.join("data").join(path);
     match std::fs::read(&full) {
+        Ok(bytes) if path.ends_with(".gz") => {
+            let mut text = Vec::new();
+            let unpacked = flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text);
+            unpacked.expect("the sample is gzip");
+            Some(text)
+        }
         Ok(bytes) => Some(bytes),
         Err(e) => {
             eprintln!("SKIPPED: {} is not here ({e}); set HAETAE_SHARED", full.display());

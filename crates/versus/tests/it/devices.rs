@@ -1,6 +1,7 @@
 //! Syslog, CEF and logfmt.
 
-use crate::compare::{Comparison, Fields, named, renamed};
+use crate::compare::{Comparison, Difference, Fields, Known, named, renamed};
+use haetae_event::Micros;
 use haetae_event::dataset::NativeType;
 use haetae_event::native::cef;
 use haetae_versus::ours::Row;
@@ -45,6 +46,29 @@ fn their_syslog(value: &Value) -> Fields {
     fields
 }
 
+/// A time whose line has no year: each side puts one in by its own clock.
+fn without_year(mut fields: Fields) -> Fields {
+    if let Some(time) = fields.get_mut("timestamp") {
+        *time = time.split_off("2026-".len());
+    }
+    fields
+}
+
+/// Code 15.
+fn is_clock(d: &Difference) -> bool {
+    let both = (d.ours.as_deref(), d.theirs.as_deref());
+    d.field == "facility" && both == (Some("clock"), Some("clockd"))
+}
+
+/// Their message has lost what is in front of it: one of `lost`.
+fn is_cut(d: &Difference, lost: &[char]) -> bool {
+    let (Some(ours), Some(theirs)) = (&d.ours, &d.theirs) else {
+        return false;
+    };
+    let gone = ours.strip_suffix(theirs.as_str()).unwrap_or_default();
+    d.field == "message" && !gone.is_empty() && gone.chars().all(|c| lost.contains(&c))
+}
+
 #[test]
 fn rfc5424() {
     Comparison {
@@ -56,7 +80,20 @@ fn rfc5424() {
         theirs: their_syslog,
         more: &[],
         shared: &[],
-        known: &[],
+        known: &[
+            Known {
+                key: "syslog.no-time",
+                holds: |d| d.is_read_by_us_alone() && d.line.contains(">1 - "),
+            },
+            Known {
+                key: "syslog.blanks",
+                holds: |d| is_cut(d, &[' ']),
+            },
+            Known {
+                key: "syslog.clock",
+                holds: is_clock,
+            },
+        ],
     }
     .run();
 }
@@ -68,11 +105,36 @@ fn rfc3164() {
         kind: "syslog-3164",
         format: "syslog",
         program: "parse_syslog!(.message)".to_owned(),
-        ours: our_syslog,
-        theirs: their_syslog,
-        more: &[],
-        shared: &["loghub_2k/OpenSSH/OpenSSH_2k.log", "loghub_2k/Linux/Linux_2k.log"],
-        known: &[],
+        ours: |row| without_year(our_syslog(row)),
+        theirs: |value| without_year(their_syslog(value)),
+        more: &["Mar  1 00:00:00 web-1 sshd[7]: Connection closed by 192.0.2.7"],
+        shared: &[
+            "loghub_2k/OpenSSH/OpenSSH_2k.log.gz",
+            "loghub_2k/Linux/Linux_2k.log.gz",
+        ],
+        known: &[
+            Known {
+                key: "syslog-3164.blanks",
+                holds: |d| is_cut(d, &[' ']),
+            },
+            Known {
+                key: "syslog-3164.dash",
+                holds: |d| is_cut(d, &['-', ' ']),
+            },
+            Known {
+                key: "syslog-3164.no-priority",
+                holds: |d| {
+                    let default = [("facility", "user"), ("severity", "notice")];
+                    !d.line.starts_with('<')
+                        && d.theirs.is_none()
+                        && default.contains(&(d.field.as_str(), d.ours.as_deref().unwrap_or_default()))
+                },
+            },
+            Known {
+                key: "syslog-3164.clock",
+                holds: is_clock,
+            },
+        ],
     }
     .run();
 }
@@ -108,6 +170,15 @@ fn their_cef(value: &Value) -> Fields {
         .collect()
 }
 
+/// Whether the URL of the request shows an equals sign as it is.
+fn has_unescaped_equals(line: &str) -> bool {
+    let url = line
+        .split(" request=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    url.is_some_and(|url| url.replace("\\=", "").contains('='))
+}
+
 #[test]
 fn common_event_format() {
     Comparison {
@@ -119,7 +190,10 @@ fn common_event_format() {
         theirs: their_cef,
         more: &[],
         shared: &[],
-        known: &[],
+        known: &[Known {
+            key: "cef.equals",
+            holds: |d| d.is_read_by_us_alone() && has_unescaped_equals(&d.line),
+        }],
     }
     .run();
 }
@@ -152,7 +226,14 @@ fn our_logfmt(row: &Row) -> Fields {
 
 fn their_logfmt(value: &Value) -> Fields {
     let members = value.as_object().expect("an object").iter();
-    let texts = members.filter_map(|(key, value)| Some((key.to_string(), theirs::shown(value)?)));
+    let texts = members.filter_map(|(key, value)| {
+        let text = theirs::shown(value)?;
+        let text = match key.as_str() {
+            "time" => Micros::parse_rfc3339(&text).map_or(text, |time| time.to_string()),
+            _ => text,
+        };
+        Some((key.to_string(), text))
+    });
     texts.collect()
 }
 
@@ -167,7 +248,18 @@ fn logfmt() {
         theirs: their_logfmt,
         more: &[],
         shared: &[],
-        known: &[],
+        known: &[
+            Known {
+                key: "logfmt.single-quotes",
+                holds: |d| {
+                    ["single", "'single'"].contains(&d.field.as_str()) && d.line.ends_with(" 'single'=x")
+                },
+            },
+            Known {
+                key: "logfmt.tab",
+                holds: |d| d.is_escaped_by_them(|text| text.replace("\\t", "\t")),
+            },
+        ],
     }
     .run();
 }

@@ -1,6 +1,6 @@
 //! AWS WAF records and JSON access records: values in columns are the values in the object.
 
-use crate::compare::{Comparison, Fields};
+use crate::compare::{Comparison, Difference, Fields, Known};
 use haetae_event::Micros;
 use haetae_event::dataset::NativeType;
 use haetae_event::native::waf;
@@ -38,6 +38,11 @@ fn column(field: &haetae_event::dataset::NativeField) -> &'static str {
     }
 }
 
+/// What says nothing is null with us; an empty text and `-` stay texts with them.
+fn is_nothing(d: &Difference, text: &str) -> bool {
+    d.ours.is_none() && d.theirs.as_deref() == Some(text)
+}
+
 fn our_waf(row: &Row) -> Fields {
     let cells = waf::FIELDS.iter().filter_map(|field| {
         let cell = row.get(column(field))?;
@@ -66,7 +71,16 @@ fn waf_records() {
         theirs: their_waf,
         more: &[],
         shared: &["aws/waf/waf-security-automations-waf.jsonl"],
-        known: &[],
+        known: &[
+            Known {
+                key: "waf.empty",
+                holds: |d| is_nothing(d, ""),
+            },
+            Known {
+                key: "waf.dash",
+                holds: |d| is_nothing(d, "-"),
+            },
+        ],
     }
     .run();
 }
@@ -127,7 +141,16 @@ fn json_access_records() {
         theirs: their_access,
         more: &[],
         shared: &[],
-        known: &[],
+        known: &[
+            Known {
+                key: "json.empty",
+                holds: |d| is_nothing(d, ""),
+            },
+            Known {
+                key: "json.dash",
+                holds: |d| is_nothing(d, "-"),
+            },
+        ],
     }
     .run();
 }

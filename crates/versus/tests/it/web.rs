@@ -1,6 +1,6 @@
 //! Common, combined and nginx's main format.
 
-use crate::compare::{Comparison, Known, named, renamed};
+use crate::compare::{Comparison, Difference, Known, named, renamed, unescape};
 
 /// Our column, their key. Their time is a timestamp, ours `ts`; their numbers are integers, as ours.
 const APACHE: &[(&str, &str)] = &[
@@ -31,6 +31,44 @@ const NGINX: &[(&str, &str)] = &[
     ("http_x_forwarded_for", "http_x_forwarded_for"),
 ];
 
+/// Their method is `\w+`.
+fn has_a_method_with_a_hyphen(d: &Difference) -> bool {
+    let parts = ["method", "path", "protocol"];
+    parts.contains(&d.field.as_str()) && d.theirs.is_none() && d.line.contains("\"M-SEARCH ")
+}
+
+fn has_no_version(d: &Difference) -> bool {
+    ["method", "path"].contains(&d.field.as_str())
+        && d.theirs.is_none()
+        && d.line.contains("\"GET /no-version\"")
+}
+
+/// Their path ends at the first blank.
+fn has_blanks_in_its_path(d: &Difference) -> bool {
+    let Some(request) = d.line.split('"').nth(1) else {
+        return false;
+    };
+    let both = (d.ours.as_deref(), d.theirs.as_deref());
+    request.split_whitespace().count() > 3
+        && match (d.field.as_str(), both) {
+            ("path", (Some(ours), Some(theirs))) => ours.starts_with(theirs) && request.contains(ours),
+            ("protocol", (Some(ours), Some(theirs))) => theirs.ends_with(ours) && ours.starts_with("HTTP/"),
+            _ => false,
+        }
+}
+
+fn has_no_bytes(d: &Difference) -> bool {
+    d.field == "size" && d.ours.as_deref() == Some("0") && d.theirs.is_none()
+}
+
+/// Their agent ends at a quote that is escaped.
+fn has_quotes_in_its_agent(d: &Difference) -> bool {
+    let cut = d.theirs.as_ref().and_then(|theirs| theirs.strip_suffix('\\'));
+    let ours = d.ours.as_ref();
+    d.field == "agent"
+        && cut.is_some_and(|cut| ours.is_some_and(|ours| ours.starts_with(&format!("{cut}\""))))
+}
+
 #[test]
 fn common() {
     Comparison {
@@ -42,7 +80,28 @@ fn common() {
         theirs: |value| named(value, APACHE),
         more: &[],
         shared: &[],
-        known: &[],
+        known: &[
+            Known {
+                key: "common.no-bytes",
+                holds: has_no_bytes,
+            },
+            Known {
+                key: "common.method",
+                holds: has_a_method_with_a_hyphen,
+            },
+            Known {
+                key: "common.no-version",
+                holds: has_no_version,
+            },
+            Known {
+                key: "common.blanks",
+                holds: has_blanks_in_its_path,
+            },
+            Known {
+                key: "common.escapes",
+                holds: |d| d.is_escaped_by_them(unescape),
+            },
+        ],
     }
     .run();
 }
@@ -56,12 +115,44 @@ fn combined() {
         program: "parse_apache_log!(.message, format: \"combined\")".to_owned(),
         ours: |row| renamed(row, APACHE),
         theirs: |value| named(value, APACHE),
-        more: &[],
+        more: &[
+            r#"192.0.2.7 - - [01/Mar/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Mozilla/5.0 (compat"#,
+        ],
         shared: &[
             "aws/web/opensearch-catalog-apache.log",
             "aws/web/opensearch-catalog-nginx.log",
+            "apache_logs_10k/apache_logs.gz",
         ],
-        known: &[],
+        known: &[
+            Known {
+                key: "combined.no-bytes",
+                holds: has_no_bytes,
+            },
+            Known {
+                key: "combined.method",
+                holds: has_a_method_with_a_hyphen,
+            },
+            Known {
+                key: "combined.no-version",
+                holds: has_no_version,
+            },
+            Known {
+                key: "combined.blanks",
+                holds: has_blanks_in_its_path,
+            },
+            Known {
+                key: "combined.escapes",
+                holds: |d| d.is_escaped_by_them(unescape),
+            },
+            Known {
+                key: "combined.truncated",
+                holds: |d| d.is_read_by_us_alone() && d.line.matches('"').count() == 5,
+            },
+            Known {
+                key: "combined.agent-quotes",
+                holds: has_quotes_in_its_agent,
+            },
+        ],
     }
     .run();
 }
@@ -78,8 +169,8 @@ fn nginx_main() {
         more: &[],
         shared: &[],
         known: &[Known {
-            key: "nginx.todo",
-            holds: |_| false,
+            key: "nginx.escapes",
+            holds: |d| d.is_escaped_by_them(unescape),
         }],
     }
     .run();
