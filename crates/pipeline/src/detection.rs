@@ -201,18 +201,23 @@ impl Detection {
                 read.end = read.end.saturating_add(step);
             }
         };
-        for finding in stored.into_iter().filter(|finding| !finding.monotone) {
-            let stands = evaluation.episodes.iter().any(|e| same_story(e, &finding));
-            if !stands {
-                evaluation.withdrawn.push(haetae_detect::Withdrawn {
-                    tenant_id: finding.tenant_id,
-                    rule_id: finding.rule_id,
-                    entity: finding.entity,
-                    window: finding.window,
-                });
-            }
-        }
+        withdraw(stored, &mut evaluation);
         Ok(evaluation)
+    }
+}
+
+/// What is stored, can be undone by more events, and does not hold any more.
+fn withdraw(stored: Vec<Finding>, evaluation: &mut Evaluation) {
+    for finding in stored.into_iter().filter(|finding| !finding.monotone) {
+        let stands = evaluation.episodes.iter().any(|e| same_story(e, &finding));
+        if !stands {
+            evaluation.withdrawn.push(haetae_detect::Withdrawn {
+                tenant_id: finding.tenant_id,
+                rule_id: finding.rule_id,
+                entity: finding.entity,
+                window: finding.window,
+            });
+        }
     }
 }
 

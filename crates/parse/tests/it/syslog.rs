@@ -466,12 +466,12 @@ fn logins() {
         );
     }
     check(
-        "Dec 31 00:00:00 h sudo:   kim : TTY=pts/0 ; PWD=/home/kim ; USER=root ; COMMAND=/bin/cat /etc/shadow",
+        "Dec 31 00:00:00 h sudo:   kim : TTY=pts/0 ; PWD=/srv/kim ; USER=root ; COMMAND=/bin/cat /etc/shadow",
         &[
             ("account", "kim"),
             (
                 "attrs",
-                r#"{"TTY":"pts/0","PWD":"/home/kim","USER":"root","COMMAND":"/bin/cat /etc/shadow"}"#,
+                r#"{"TTY":"pts/0","PWD":"/srv/kim","USER":"root","COMMAND":"/bin/cat /etc/shadow"}"#,
             ),
         ],
     );

@@ -143,12 +143,19 @@ pub fn alb(draw: &mut Draw, out: &mut String) {
     );
     let redirect = draw.mostly(&["-"], &["https://www.shop.example:443/a?b=c d"]);
     let error = draw.mostly(&["-"], &["LambdaInvalidResponse", "AuthInvalidIdToken"]);
-    let lists = if refused {
-        "\"-\" \"-\"".to_owned()
-    } else if draw.odd(6) {
-        format!("\"{target}:80 10.1.2.3:80\" \"{status} 502\"")
-    } else {
-        format!("\"{target}:80\" \"{status}\"")
+    let _ = write!(out, " \"{actions}\" \"{redirect}\" \"{error}\" ");
+    let answered = (!refused).then_some((target.as_str(), status));
+    alb_end(draw, out, answered);
+}
+
+/// The lists of targets, the classification, and later additions, which older records lack.
+fn alb_end(draw: &mut Draw, out: &mut String, answered: Option<(&str, u64)>) {
+    let lists = match answered {
+        None => "\"-\" \"-\"".to_owned(),
+        Some((target, status)) if draw.odd(6) => {
+            format!("\"{target}:80 10.1.2.3:80\" \"{status} 502\"")
+        }
+        Some((target, status)) => format!("\"{target}:80\" \"{status}\""),
     };
     let class = draw.mostly(
         &["\"-\" \"-\""],
@@ -157,8 +164,7 @@ pub fn alb(draw: &mut Draw, out: &mut String) {
             "\"Severe\" \"MultipleContentLength\"",
         ],
     );
-    let _ = write!(out, " \"{actions}\" \"{redirect}\" \"{error}\" {lists} {class}");
-    // Later additions, which older records lack.
+    let _ = write!(out, "{lists} {class}");
     if !draw.odd(4) {
         let _ = write!(out, " TID_{}", draw.hex(32));
         if draw.one_in(2) {

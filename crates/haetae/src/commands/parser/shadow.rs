@@ -1,7 +1,7 @@
 //! `haetae parser shadow`: what a new version would change, on replayed or live data.
 
 use super::draft::Draft;
-use super::{ask, blueprint, choice, show};
+use super::{ask, blueprint, choice, show, text};
 use crate::cli::{InputArgs, ShadowArgs, TextOrJson};
 use crate::commands::reading::read_with;
 use crate::commands::say::for_terminal_lines;
@@ -21,7 +21,7 @@ pub fn run(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
     if args.inputs.is_empty() {
         return live(args, config);
     }
-    let new = blueprint(&args.candidate, config)?;
+    let new = blueprint(&newest(&args.candidate, config)?, config)?;
     let against = match &args.against {
         Some(id) => id.clone(),
         None => stable_of(&args.candidate, config)?,
@@ -32,6 +32,9 @@ pub fn run(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
         Choice::Blueprint(blueprint) => blueprint.id(),
         Choice::Detect => "by content",
     };
+    if old_id == new.id() && !Path::new(&args.candidate).is_file() {
+        bail!("{old_id} is the stable version itself: name another one, or a definition file");
+    }
     let comparison = Arc::new(Mutex::new(Comparison::new(old_id, new.id())));
     let candidates = Arc::new(Always {
         candidate: Candidate {
@@ -77,6 +80,14 @@ impl Candidates for Always {
     fn beside(&self, _: &str) -> Option<Candidate> {
         Some(self.candidate.clone())
     }
+}
+
+/// The name of a candidate alone means its newest version; elsewhere it means the stable one.
+fn newest(candidate: &str, config: &Config) -> Result<String> {
+    if Path::new(candidate).is_file() || candidate.contains("@v") {
+        return Ok(candidate.to_owned());
+    }
+    Ok(text(&show(candidate, config)?, "id"))
 }
 
 /// The name of the candidate alone means its stable version.
