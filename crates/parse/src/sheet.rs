@@ -1,6 +1,6 @@
 //! The columns of one batch while they grow: string views into the block, no copies.
 //!
-//! This is the one module of the crate with `unsafe`: [`Sheet::finish`] builds the string arrays
+//! `unsafe` because [`Sheet::finish`] builds the string arrays
 //! without validating every view again (measured with `examples/parse_speed.rs`).
 //!
 //! Proof. A view is made only here, in [`span_view`], or in [`Sheet::put_str`], of a `str` of at

@@ -6,7 +6,7 @@
 //! the stored findings are a function of the stored events.
 
 use crate::identities::Identities;
-use crate::privacy::Policies;
+use crate::privacy::{Policies, Privacy};
 use crate::warm::warm_from;
 use haetae_detect::{Closing, Engine, Evaluation};
 use haetae_enrich::pii::AddressPolicy;
@@ -44,6 +44,8 @@ pub struct Reconciled {
 /// The engine with its late ranges.
 pub struct Detection {
     engine: Engine,
+    /// For the texts of findings.
+    privacy: Privacy,
     /// Event-time ranges that must be recomputed, by tenant; disjoint and sorted.
     late: BTreeMap<TenantId, Vec<(i64, i64)>>,
     clients: Clients,
@@ -65,6 +67,7 @@ impl Detection {
     pub fn new(engine: Engine, policies: Policies, key: InstallationKey) -> Self {
         Detection {
             engine,
+            privacy: Privacy::new(policies.clone(), key.clone()),
             late: BTreeMap::new(),
             clients: Clients {
                 identities: RefCell::new(Identities::new(key)),
@@ -118,20 +121,20 @@ impl Detection {
         let mut reconciled = Reconciled::default();
         let mut claimed = HashSet::new();
         if self.late.is_empty() {
-            let evaluation = self.engine.evaluate(closing);
+            let evaluation = self.privacy.told(self.engine.evaluate(closing));
             reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             return Ok(reconciled);
         }
         for (tenant, ranges) in &self.late {
             for range in ranges {
-                let evaluation = self.recompute(store, tenant, *range)?;
+                let evaluation = self.privacy.told(self.recompute(store, tenant, *range)?);
                 reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             }
         }
         // From here on the engine must know the late rows too: it starts over with them.
         self.engine = self.engine.restarted();
         self.warm(store)?;
-        let mut evaluation = self.engine.evaluate(closing);
+        let mut evaluation = self.privacy.told(self.engine.evaluate(closing));
         evaluation
             .episodes
             .retain(|episode| !told_already(episode, &reconciled));

@@ -1,6 +1,7 @@
 //! The store branch: each tenant's PII policy on rows and refused records.
 
-use haetae_enrich::pii::{Masker, PiiPolicy, RawPolicy, apply};
+use haetae_detect::Evaluation;
+use haetae_enrich::pii::{AddressPolicy, Masker, PiiPolicy, RawPolicy, TextPolicy, apply};
 use haetae_event::identity::{InstallationKey, TenantKey};
 use haetae_event::{EventBatch, Reject, TenantId};
 use std::collections::{BTreeMap, HashMap};
@@ -53,6 +54,28 @@ impl Privacy {
         apply(policy, key, &batch)
     }
 
+    /// Episodes as they may be told and kept: the offender's address stays clear, what else is
+    /// personal in the texts of evidence goes.
+    pub fn told(&mut self, mut evaluation: Evaluation) -> Evaluation {
+        for episode in &mut evaluation.episodes {
+            let policy = self.policies.of(&episode.tenant_id);
+            if policy.text == TextPolicy::Keep {
+                continue;
+            }
+            let policy = PiiPolicy {
+                src_ip: AddressPolicy::Keep,
+                ..policy.clone()
+            };
+            let key = tenant_key(&mut self.keys, &self.key, &episode.tenant_id);
+            let masker = Masker::new(&policy, key);
+            let evidence = episode.evidence.iter_mut().map(|seen| &mut seen.summary);
+            for text in evidence.chain(episode.facts.iter_mut().map(|(_, value)| value)) {
+                *text = masker.text(text).into_owned();
+            }
+        }
+        evaluation
+    }
+
     /// Refused records as they may be kept: redacted as `raw` is. What is not UTF-8 is redacted in
     /// its lossy form, since nothing can be found in bytes of unknown meaning.
     pub fn refused(&mut self, tenant: &TenantId, rejects: Vec<Reject>) -> Vec<Reject> {
@@ -89,7 +112,7 @@ fn tenant_key<'k>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haetae_event::Reason;
+    use haetae_event::{Entity, Episode, EvidenceRef, Level, Micros, Reason, TimeWindow};
 
     fn reject() -> Reject {
         Reject {
@@ -101,13 +124,66 @@ mod tests {
     }
 
     #[test]
+    fn findings_name_the_offender_and_nobody_else() {
+        let policies = Policies {
+            default: PiiPolicy {
+                src_ip: AddressPolicy::Truncate,
+                text: TextPolicy::Mask,
+                ..PiiPolicy::default()
+            },
+            tenants: BTreeMap::new(),
+        };
+        let mut episode = episode();
+        episode.evidence[0].summary = "GET /?mail=kim@example.com 200 (192.0.2.77)".into();
+        let evaluation = Evaluation {
+            episodes: vec![episode],
+            ..Evaluation::default()
+        };
+        let told = Privacy::new(policies, InstallationKey::new([1; 32])).told(evaluation);
+        assert_eq!(
+            told.episodes[0].evidence[0].summary,
+            "GET /?mail=[email] 200 (192.0.2.77)"
+        );
+        assert_eq!(told.episodes[0].entity.value, "192.0.2.77");
+    }
+
+    fn episode() -> Episode {
+        Episode {
+            tenant_id: TenantId::default(),
+            detector: "sigma".into(),
+            rule_id: "r".into(),
+            title: "t".into(),
+            level: Level::High,
+            entity: Entity {
+                kind: "src_ip".into(),
+                value: "192.0.2.77".into(),
+            },
+            window: TimeWindow {
+                start: Micros(0),
+                end: Micros(1),
+            },
+            count: 1,
+            gap_us: 0,
+            score: 0.0,
+            confidence: 1.0,
+            evidence: vec![EvidenceRef {
+                ts: Micros(0),
+                summary: String::new(),
+            }],
+            attack: Vec::new(),
+            monotone: true,
+            facts: Vec::new(),
+        }
+    }
+
+    #[test]
     fn the_strictest_policy_leaves_what_every_tenant_leaves() {
         let drops = PiiPolicy {
             raw: RawPolicy::Drop,
             ..PiiPolicy::default()
         };
         let truncates = PiiPolicy {
-            src_ip: haetae_enrich::pii::AddressPolicy::Truncate,
+            src_ip: AddressPolicy::Truncate,
             ..PiiPolicy::default()
         };
         let mut policies = Policies {
@@ -133,7 +209,7 @@ mod tests {
             tenants: BTreeMap::from([(
                 quiet.clone(),
                 PiiPolicy {
-                    text: haetae_enrich::pii::TextPolicy::Mask,
+                    text: TextPolicy::Mask,
                     ..PiiPolicy::default()
                 },
             )]),

@@ -8,6 +8,7 @@
 
 use super::decoded::Decoded;
 use regex::bytes::Regex;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -97,14 +98,9 @@ pub fn find(text: &str, wanted: Wanted) -> Vec<Found> {
         personal(&decoded.bytes, &mut hits);
     }
     if wanted.addresses {
-        let is_address = |span: &Range<usize>| {
-            alone(&decoded.bytes, span, |b| {
-                b.is_ascii_alphanumeric() || matches!(b, b'.' | b':')
-            }) && std::str::from_utf8(&decoded.bytes[span.clone()])
-                .is_ok_and(|text| text.parse::<std::net::IpAddr>().is_ok())
-        };
         let found = patterns().address.find_iter(&decoded.bytes).map(|m| m.range());
-        hits.extend(found.filter(is_address).map(|span| (Kind::Address, span)));
+        let addresses = found.filter_map(|span| address_in(&decoded.bytes, span));
+        hits.extend(addresses.map(|span| (Kind::Address, span)));
     }
     hits.sort_by_key(|(kind, span)| (*kind, span.start));
     let mut taken: Vec<Found> = Vec::new();
@@ -124,6 +120,37 @@ pub fn find(text: &str, wanted: Wanted) -> Vec<Found> {
     }
     taken.sort_by_key(|found| found.span.start);
     taken
+}
+
+/// The address in a match, without the port that may stand behind a colon.
+fn address_in(bytes: &[u8], mut span: Range<usize>) -> Option<Range<usize>> {
+    let parsed = |span: &Range<usize>| -> Option<IpAddr> {
+        std::str::from_utf8(&bytes[span.clone()]).ok()?.parse().ok()
+    };
+    // Further groups and digits make it something else; a colon before v4 is that of `::ffff:`, one
+    // behind it that of a port, and a full stop may end a sentence.
+    let digit_at = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let before = span.start.checked_sub(1).map(|at| bytes[at]);
+    let after = bytes.get(span.end).copied();
+    let dotted = (before == Some(b'.') && digit_at(span.start.checked_sub(2)))
+        || (after == Some(b'.') && digit_at(Some(span.end + 1)));
+    if dotted {
+        return None;
+    }
+    if let Some(IpAddr::V4(v4)) = parsed(&span) {
+        // `Chrome/131.0.0.0`: nobody's address.
+        let a_version = v4.octets()[1..] == [0, 0, 0];
+        let longer = digit_at(span.start.checked_sub(1)) || digit_at(Some(span.end));
+        return (!a_version && !longer).then_some(span);
+    }
+    let belongs = |b: u8| b.is_ascii_alphanumeric() || b == b':';
+    if before.is_some_and(belongs) || after.is_some_and(belongs) {
+        return None;
+    }
+    if parsed(&span).is_none() {
+        span.end = span.start + bytes[span.clone()].iter().rposition(|b| *b == b':')?;
+    }
+    parsed(&span).map(|_| span)
 }
 
 fn personal(bytes: &[u8], hits: &mut Vec<(Kind, Range<usize>)>) {

@@ -4,6 +4,7 @@ use super::find::{Found, Kind, Wanted, find};
 use super::policy::{AddressPolicy, PiiPolicy, TextPolicy};
 use haetae_event::identity::{TenantKey, hex};
 use haetae_event::net::parse_address;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -71,7 +72,7 @@ impl<'a> Masker<'a> {
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        let json = text.starts_with(['{', '[']);
+        let json = text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
         let mut out = String::with_capacity(text.len());
         let (mut at, mut quoted) = (0, false);
         for one in &found {

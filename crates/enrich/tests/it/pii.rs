@@ -128,6 +128,47 @@ fn addresses_are_cut_or_hashed_everywhere() {
     assert_ne!(masker.address("203.0.113.78"), one);
 }
 
+/// A load balancer writes the port behind the address; a sentence ends behind one.
+#[test]
+fn addresses_are_found_whatever_stands_beside_them() {
+    let cut = policy(AddressPolicy::Truncate, TextPolicy::Keep);
+    let key = key();
+    let masker = Masker::new(&cut, &key);
+    for (text, wanted) in [
+        (
+            "app/shop 192.0.2.77:2817 10.0.0.9:80 0.1",
+            "app/shop 192.0.2.0:2817 10.0.0.0:80 0.1",
+        ),
+        ("::ffff:192.0.2.77", "::ffff:192.0.2.0"),
+        ("came from 192.0.2.77.", "came from 192.0.2.0."),
+        ("came from 2001:db8:1::3.", "came from 2001:db8:1::."),
+        ("[2001:db8:1:2::3]:443", "[2001:db8:1::]:443"),
+        ("2001:db8:1:2:3:4:5:6:443 x", "2001:db8:1:::443 x"),
+        ("client192.0.2.77x", "client192.0.2.0x"),
+        (
+            "http://192.0.2.77/a?ip=192.0.2.78",
+            "http://192.0.2.0/a?ip=192.0.2.0",
+        ),
+        ("1.192.0.2.77 and 192.0.2.77.1", "1.192.0.2.77 and 192.0.2.77.1"),
+        ("at 10:20:30, build 1.2.3", "at 10:20:30, build 1.2.3"),
+    ] {
+        assert_eq!(masker.text(text), wanted);
+    }
+    let hash = policy(AddressPolicy::Hash, TextPolicy::Keep);
+    let masker = Masker::new(&hash, &key);
+    assert_eq!(masker.text("Chrome/131.0.0.0 Safari"), "Chrome/131.0.0.0 Safari");
+}
+
+/// A line that only begins like JSON is no JSON.
+#[test]
+fn masks_are_quoted_in_json_only() {
+    assert_eq!(
+        masked("[01.03.2026] gate-7 kim@example.com from"),
+        "[01.03.2026] gate-7 [email] from"
+    );
+    assert_eq!(masked("[8, 4111111111111111]"), "[8, \"[card]\"]");
+}
+
 #[test]
 fn hashes_depend_on_the_tenant() {
     let hash = policy(AddressPolicy::Keep, TextPolicy::Hash);
@@ -204,6 +245,15 @@ proptest! {
     fn any_text(text in "[ -~가-힣%]{0,120}") {
         let once = masked(&text);
         prop_assert_eq!(masked(&once), once.clone());
+    }
+
+    #[test]
+    fn addresses_never_stay(last in 1u8..255, before in "[ =/\"\\[(:,가a-z]{0,3}", after in "(:[0-9]{1,5})?[ \"\\]),가a-z]{0,3}") {
+        let cut = policy(AddressPolicy::Truncate, TextPolicy::Keep);
+        let key = key();
+        let address = format!("203.0.113.{last}");
+        let text = Masker::new(&cut, &key).text(&format!("{before}{address}{after}")).into_owned();
+        prop_assert!(!text.contains(&address), "{text}");
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub fn read_with(
     mut each: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Counts> {
     let options = ParseOptions {
+        blueprints: super::parser::offered(config),
         candidates,
         columns: columns.clone(),
         client_ip: client_policy(config)?,

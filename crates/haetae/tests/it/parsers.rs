@@ -126,6 +126,10 @@ fn a_version_is_signed_tried_promoted_compared_and_rolled_back() {
     });
     assert_eq!(rows(&service, mapped).len(), 6, "{}", service.log());
 
+    // One-shot commands over the same data directory read as the service does.
+    let parsed = ran(dir, &["parse", "open/b.log"]);
+    assert!(parsed.contains("\"uri\":\"/6\""), "{parsed}");
+
     let next = SHOP
         .replace("version: 1", "version: 2\nrequired: [uri]")
         .replace("$.path", "$.uri")

@@ -144,6 +144,15 @@ fn blueprint(id: &str, config: &Config) -> Result<Arc<dyn Blueprint>> {
     shelf.named(id).with_context(unknown)
 }
 
+/// The promoted parsers, for recognition by content as in the service; none without a store.
+pub fn offered(config: &Config) -> Arc<[Arc<dyn Blueprint>]> {
+    let none = || Arc::from([]);
+    let Ok(store) = super::query::open_idle(config) else {
+        return none();
+    };
+    open_shelf(store, config).map_or_else(|_| none(), |shelf| shelf.offered().blueprints)
+}
+
 /// For one request: nothing is read through it, so it keeps nothing of any record.
 fn open_shelf(store: Arc<Store>, config: &Config) -> Result<Shelf> {
     let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
