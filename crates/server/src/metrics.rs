@@ -83,7 +83,7 @@ impl Name {
             Name::NormalizeLatency => (
                 "haetae_normalize_latency_seconds",
                 "histogram",
-                "From taking a batch in to its events being queryable.",
+                "Normalising and enriching one parsed batch, at most 256 KiB of input.",
             ),
             Name::JournalLagBytes => (
                 "haetae_journal_lag_bytes",
