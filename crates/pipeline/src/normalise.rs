@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use haetae_event::identity::{Distinguisher, InstallationKey, raw_hash};
 use haetae_event::{Dataset, EventBatch, Micros, TenantId};
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -134,13 +135,15 @@ impl Normaliser {
     fn address_columns(&mut self, src_ip: Option<&StringViewArray>, rows: usize) -> (ArrayRef, ArrayRef) {
         let mut keys = FixedSizeBinaryBuilder::with_capacity(rows, 16);
         let mut buckets = StringViewBuilder::with_capacity(rows);
+        let mut written = String::new();
         for row in 0..rows {
             let text = src_ip.filter(|a| a.is_valid(row)).map(|a| a.value(row));
             let address = text.and_then(|t| t.parse::<IpAddr>().ok().map(|ip| (t, ip)));
             match address {
                 Some((text, ip)) => {
                     keys.append_value(self.src_key(text, ip)).expect("16 bytes");
-                    buckets.append_value(bucket(ip));
+                    bucket(ip, &mut written);
+                    buckets.append_value(&written);
                 }
                 None => {
                     keys.append_null();
@@ -192,16 +195,47 @@ impl Normaliser {
     }
 }
 
-/// The /24 of a v4 address, the /48 of a v6 one.
-fn bucket(ip: IpAddr) -> String {
+/// The /24 of a v4 address, the /48 of a v6 one, in `text`.
+fn bucket(ip: IpAddr, text: &mut String) {
+    text.clear();
     match ip {
         IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}.0/24")
+            for octet in &v4.octets()[..3] {
+                decimal(*octet, text);
+                text.push('.');
+            }
+            text.push_str("0/24");
         }
         IpAddr::V6(v6) => {
             let [a, b, c, ..] = v6.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
+            write!(text, "{a:x}:{b:x}:{c:x}::/48").expect("writing to a String cannot fail");
         }
+    }
+}
+
+/// Formatting machinery costs more than the rest of a row's address.
+fn decimal(octet: u8, text: &mut String) {
+    if octet >= 100 {
+        text.push(char::from(b'0' + octet / 100));
+    }
+    if octet >= 10 {
+        text.push(char::from(b'0' + octet / 10 % 10));
+    }
+    text.push(char::from(b'0' + octet % 10));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_octet_is_written_as_the_standard_library_does() {
+        let mut text = String::new();
+        for octet in 0..=255u8 {
+            bucket(IpAddr::from([octet, 0, octet, 9]), &mut text);
+            assert_eq!(text, format!("{octet}.0.{octet}.0/24"));
+        }
+        bucket("2001:db8:1:2::3".parse().expect("valid"), &mut text);
+        assert_eq!(text, "2001:db8:1::/48");
     }
 }
