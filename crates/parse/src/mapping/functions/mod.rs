@@ -195,7 +195,7 @@ pub static FUNCTIONS: &[Function] = &[
     function("url_decode(text)", "The text with every %XX undone once.", ("url_decode('a%20b%2520c')", "a b%20c"), (1, 1), Type::Text, Run::Row(url::decode)),
     prepared(Prepare::Path, function("json_get(text, 'path')", "A value inside a text that is JSON.", (r#"json_get('{"a":{"b":[7,8]}}', 'a.b[1]')"#, "8"), (2, 2), Type::Any, Run::Row(body::json_get))),
     numbered(&[1, 2], function("truncate(ip, bits, bits6)", "The network of an address: `bits` of a v4 address, `bits6` of a v6 one, 48 when left out.", ("truncate('192.0.2.77', 24)", "192.0.2.0/24"), (2, 3), Type::Text, Run::Row(address::truncate))),
-    function("sig(text)", "The signature of parameters: their names and the classes of their values.", ("sig('')", "∅"), (1, 1), Type::Text, Run::Row(body::sig)),
+    function("sig(text)", "The signature of parameters: their names and the classes of their values.", ("sig('q=kim&page=3')", "page:int&q:word"), (1, 1), Type::Text, Run::Row(body::sig)),
     function("entropy(text)", "Shannon entropy in bits a byte.", ("entropy('abab')", "1"), (1, 1), Type::Float, Run::Row(body::entropy)),
     function("sha256(text)", "SHA-256 in hexadecimal digits.", ("substring(sha256('abc'), 0, 16)", "ba7816bf8f01cfea"), (1, 1), Type::Text, Run::Row(body::sha256)),
     function("mime(text)", "The media type a body looks like, also when it is Base64.", ("mime('%PDF-1.7')", "application/pdf"), (1, 1), Type::Text, Run::Row(body::mime)),
