@@ -1,6 +1,7 @@
 //! The command line of the contract (DESIGN §4), as far as it is built.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use haetae_parse::LocalZone;
 use std::path::PathBuf;
 
 /// Takes in logs, accounts for every line, finds attacks and says what happened.
@@ -78,6 +79,9 @@ pub struct InputArgs {
     /// Field list of custom VPC flow logs without a header: '${version} ${srcaddr} …'
     #[arg(long, value_name = "FIELDS")]
     pub format_string: Option<String>,
+    /// Zone of times that name none, as in syslog: Asia/Seoul, +09:00; else they are UTC
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    pub time_zone: Option<LocalZone>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

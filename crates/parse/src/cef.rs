@@ -8,7 +8,8 @@
 //! the value before it is free text or shows an unescaped `=` itself. Of equal keys the last wins.
 //!
 //! `csN`, `cnN`, `c6aN` and the like stay as they are; with their label they are also an attribute
-//! named by the label. The time is `rt`, else `start`, `end`, the syslog header's, the arrival.
+//! named by the label. The time is `rt`, else `start`, `end`, the syslog header's, the arrival;
+//! one without a zone is in the input's ([`ParseOptions::time_zone`]).
 
 use crate::block::Framing;
 use crate::client::ClientColumns;
@@ -300,7 +301,7 @@ impl Cef {
         let others_max = options.limits.json_fields_max;
         let dictionary = Dictionary::new(Dataset::Cef, &plan, &aside, MORE, others_max, unescape);
         let rows = CefRows {
-            calendar: Calendar::new(options.arrival),
+            calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             arrival: options.arrival,
             client: ClientColumns::new(&plan, &options.client_ip),
             keys: Keys::new(&dictionary),

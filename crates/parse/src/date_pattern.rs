@@ -22,7 +22,7 @@ struct Read {
     fraction_us: i64,
     /// Of a twelve-hour clock; `true` is afternoon.
     afternoon: Option<bool>,
-    offset_s: i64,
+    offset_s: Option<i64>,
 }
 
 /// The instant that `text` means under `pattern`; `None` when they do not fit together.
@@ -96,7 +96,7 @@ impl Read {
             }
             b'z' | b'Z' | b'X' => {
                 let (offset, len) = zone(text)?;
-                self.offset_s = offset;
+                self.offset_s = Some(offset);
                 return Some(&text[len..]);
             }
             _ => {}

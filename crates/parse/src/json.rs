@@ -2,7 +2,8 @@
 //!
 //! Keys people use for core fields are recognised, first spelling in the list wins; everything
 //! else goes to `attrs`, as JSON. A key named `tenant_id` or `dataset` is an attribute like any
-//! other: what a record says about itself never chooses where it is stored.
+//! other: what a record says about itself never chooses where it is stored. A time without a zone is
+//! in the input's ([`ParseOptions::time_zone`]).
 
 use crate::block::Framing;
 use crate::client::ClientColumns;
@@ -15,6 +16,7 @@ use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
+use crate::stamp::Calendar;
 use ahash::AHashMap;
 use haetae_event::{Dataset, Micros, Reason};
 use std::ops::Range;
@@ -283,6 +285,7 @@ struct JsonRows {
     attrs: Slot,
     warnings: Slot,
     arrival: Micros,
+    calendar: Calendar,
     /// (member, its rank, the column's number, what it fills), for the record at hand.
     chosen: Vec<(usize, usize, usize, Fill)>,
 }
@@ -320,6 +323,7 @@ impl Json {
             attrs: plan.slot("attrs"),
             warnings: plan.slot("warnings"),
             arrival: options.arrival,
+            calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             chosen: Vec::new(),
         };
         Json {
@@ -361,13 +365,15 @@ impl MakeRow for JsonRows {
         let text = sheet.text();
         let time = pick(text, members, TIME);
         let ts = match time {
-            Some(member) => json_records::time(text, &member.value).ok_or_else(|| {
-                let shown: String = text[member.value.whole()].chars().take(60).collect();
-                (
-                    Reason::BadField,
-                    format!("{} is no time: {shown}", &text[member.key.span.clone()]),
-                )
-            })?,
+            Some(member) => {
+                json_records::local_time(text, &member.value, &self.calendar).ok_or_else(|| {
+                    let shown: String = text[member.value.whole()].chars().take(60).collect();
+                    (
+                        Reason::BadField,
+                        format!("{} is no time: {shown}", &text[member.key.span.clone()]),
+                    )
+                })?
+            }
             None => {
                 if self.warnings.wanted() {
                     sheet.warn(sheet.row(), TS_MISSING);

@@ -14,6 +14,7 @@ use crate::parser::{ParsedBatch, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::scalar;
 use crate::sheet::Sheet;
+use crate::stamp::{self, Calendar};
 use haetae_event::{Micros, Reason};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -312,6 +313,15 @@ pub fn time(text: &str, value: &Value) -> Option<i64> {
     Micros::parse_rfc3339(stamp.trim())
         .map(|at| at.0)
         .or_else(|| scalar::clf_time(stamp.trim().as_bytes()))
+}
+
+/// As [`time`], or ISO 8601 without a zone, on the calendar's clock.
+pub fn local_time(text: &str, value: &Value, calendar: &Calendar) -> Option<i64> {
+    time(text, value).or_else(|| {
+        let written = string(text, value)?;
+        let written = written.trim().as_bytes();
+        calendar.at(stamp::iso(written).filter(|stamp| stamp.len == written.len())?)
+    })
 }
 
 /// Appends `text` as a JSON string.

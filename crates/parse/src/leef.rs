@@ -6,7 +6,8 @@
 //! Source: IBM QRadar *LEEF* guide, versions 1.0 and 2.0. Pairs are separated by a tab, in 2.0 by the
 //! character of the header: itself, or its code as `x09` or `0x09`. There are no escapes: what has
 //! no `=` belongs to the value before it. The time is `devTime` under `devTimeFormat`, else the
-//! syslog header's, the arrival.
+//! syslog header's, the arrival; one without a zone is in the input's
+//! ([`ParseOptions::time_zone`]).
 
 use crate::block::Framing;
 use crate::cef::BAD_TIME;
@@ -107,7 +108,7 @@ impl Leef {
             url: key("url"),
         };
         let rows = LeefRows {
-            calendar: Calendar::new(options.arrival),
+            calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             arrival: options.arrival,
             client: ClientColumns::new(&plan, &options.client_ip),
             keys,

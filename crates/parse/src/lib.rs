@@ -64,6 +64,7 @@ mod vpcflow;
 mod vpcflow_message;
 mod w3c;
 mod waf;
+mod zone;
 
 pub use custom::{Extracted, Extractor, ExtractorFactory, FieldKind, ParserDefinition};
 pub use format::{Format, UnknownFormat};
@@ -72,3 +73,4 @@ pub use mapping::{Diagnostic, Mapping, functions_reference};
 pub use options::{Limits, ParseOptions};
 pub use parser::{Blueprint, Candidate, Candidates, Choice, ParsedBatch, Parser, RawBlock};
 pub use sniff::sniff;
+pub use zone::{LocalZone, UnknownZone};

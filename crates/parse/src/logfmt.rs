@@ -3,7 +3,8 @@
 //! See [`crate::pairs`] for what a pair is. A line may begin with a time, a level and words before
 //! its first pair: they are its `ts`, `level` and `message` when no key is. Colour codes are taken
 //! out, in `raw` they stay. Known keys fill the columns that they fill in JSON records, the rest goes
-//! to `attrs`: text as text, a word without a value as true.
+//! to `attrs`: text as text, a word without a value as true. A time without a zone is in the input's
+//! ([`ParseOptions::time_zone`]).
 
 use crate::combined::CORE;
 use crate::format::{FormatSpec, Recognise};
@@ -47,7 +48,7 @@ fn looks_like(line: &[u8]) -> bool {
     let line = &line[..line.len().min(RECOGNISED_BYTES_MAX)];
     let text = String::from_utf8_lossy(line);
     let text = plain(&text);
-    let lead = Lead::read(&text, &Calendar::new(Micros(0)));
+    let lead = Lead::read(&text, &Calendar::new(Micros(0), None));
     let rest = &text[lead.end..];
     let Some(first) = pairs::first_pair(rest) else {
         return false;
@@ -111,9 +112,10 @@ impl Lead {
         };
         let open = usize::from(bytes.get(lead.end) == Some(&b'['));
         let rest = &bytes[lead.end + open..];
-        let found = stamp::iso(rest).map(|stamp| (stamp.us, stamp.len)).or_else(|| {
+        let iso = stamp::iso(rest).and_then(|stamp| Some((calendar.at(stamp)?, stamp.len)));
+        let found = iso.or_else(|| {
             let partial = stamp::month_first(rest)?;
-            Some((calendar.instant(&partial, 0)?, partial.len))
+            Some((calendar.instant(&partial, None)?, partial.len))
         });
         if let Some((us, len)) = found {
             let end = lead.end + open + len;
@@ -206,7 +208,7 @@ impl Logfmt {
         let plan = Plan::new(Dataset::App, CORE, &options.columns);
         let native = |column: &str| Dataset::App.native_fields().iter().any(|f| f.column == column);
         let rows = LogfmtRows {
-            calendar: Calendar::new(options.arrival),
+            calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             arrival: options.arrival,
             limits: options.limits.clone(),
             keys: KnownKeys::new(&plan, &options.client_ip, native, CLIENTS, TIMES),

@@ -1,6 +1,7 @@
 //! What a caller may choose about parsing, and the limits that keep hostile input small.
 
 use crate::parser::{Blueprint, Candidates};
+use crate::zone::LocalZone;
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Columns, Dataset, Micros};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub struct ParseOptions {
     pub flow_format: Option<String>,
     /// What stands between the fields of CloudFront and W3C lines; `None`: told from the rows.
     pub delimiter: Option<u8>,
+    /// Zone of times that name none, in syslog, CEF, LEEF, logfmt, JSON records and users' parsers
+    /// that do not say theirs; `None` is UTC. Formats whose documents say UTC are not touched.
+    pub time_zone: Option<LocalZone>,
     /// Time of arrival, for records that carry no time of their own.
     pub arrival: Micros,
     /// Users' parsers that may be chosen by content, tried in this order.
@@ -37,6 +41,7 @@ impl Default for ParseOptions {
             dataset: None,
             flow_format: None,
             delimiter: None,
+            time_zone: None,
             arrival: Micros(0),
             blueprints: Arc::from([]),
             candidates: None,

@@ -2,21 +2,25 @@
 //! year, and patterns of Java's `SimpleDateFormat`.
 //!
 //! Source: RFC 3164 §4.1.2, RFC 5424 §6.2.3, the CEF and LEEF guides' date forms. A time without a
-//! zone is UTC. A time without a year gets the latest year that does not put it more than one day
+//! zone is in the calendar's, which is UTC unless the input was given another. A time without a year gets the latest year that does not put it more than one day
 //! after its arrival, so that lines of December read in January fall into the old year.
 
 use crate::scalar::{civil_days, date_days, pair, time_seconds};
+use crate::zone::{AHEAD_MAX_S, LastOffset, LocalZone};
 use haetae_event::Micros;
 use haetae_event::time::{DAY_US, SECOND_US};
+use std::cell::Cell;
 
 /// Years gone back to find one that has the day: a 29 February may be eight years away.
 const YEARS_BACK: i64 = 8;
 
-/// An instant at the start of a text.
+/// A date and time at the start of a text; [`Calendar::at`] makes it an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// µs since the epoch.
-    pub us: i64,
+    /// µs since the epoch; what the clock showed, as if it were UTC, when it is not `zoned`.
+    us: i64,
+    /// Whether it named its zone.
+    zoned: bool,
     /// Bytes it takes.
     pub len: usize,
 }
@@ -33,37 +37,72 @@ pub struct Partial {
     pub len: usize,
 }
 
-/// Fills in years, relative to an arrival.
-#[derive(Clone, Copy, Debug)]
+/// Fills in what times leave out: the year, relative to an arrival, and the zone.
+#[derive(Clone, Debug)]
 pub struct Calendar {
     arrival: Micros,
     year: i64,
+    /// `None` is UTC.
+    zone: Option<LocalZone>,
+    last: Cell<LastOffset>,
 }
 
 impl Calendar {
-    pub fn new(arrival: Micros) -> Self {
+    /// `zone` is that of times that name none; `None` is UTC.
+    pub fn new(arrival: Micros, zone: Option<&LocalZone>) -> Self {
         let (day, _) = arrival.partition();
         let year = day.split_once('-').and_then(|(year, _)| year.parse().ok());
         Calendar {
             arrival,
             year: year.unwrap_or(1970),
+            zone: zone.filter(|zone| !zone.is_utc()).cloned(),
+            last: Cell::new(LastOffset::default()),
         }
     }
 
-    /// The instant of `partial` on a clock `offset_s` seconds ahead of UTC; `None` when there is no
-    /// such day.
-    pub fn instant(&self, partial: &Partial, offset_s: i64) -> Option<i64> {
-        let at = |year: i64| {
+    /// The instant of `partial` on a clock `offset_s` seconds ahead of UTC, or on the local one;
+    /// `None` when there is no such day.
+    pub fn instant(&self, partial: &Partial, offset_s: Option<i64>) -> Option<i64> {
+        let shown = |year: i64| {
             let days = civil_days(year, partial.month, partial.day)?;
-            Some(days * DAY_US + partial.day_us - offset_s * SECOND_US)
+            days.checked_mul(DAY_US)?.checked_add(partial.day_us)
+        };
+        let at = |shown_us: i64| match offset_s {
+            Some(offset_s) => shown_us.checked_sub(offset_s * SECOND_US),
+            None => self.local(shown_us),
         };
         if let Some(year) = partial.year {
-            return at(year);
+            return at(shown(year)?);
         }
+        let latest = self.arrival.0.saturating_add(DAY_US);
         (self.year - YEARS_BACK..=self.year + 1)
             .rev()
+            .filter_map(shown)
+            // Next year's offset is of no interest, and would push out that of this year.
+            .filter(|&us| us <= latest.saturating_add(AHEAD_MAX_S * SECOND_US))
             .filter_map(at)
-            .find(|&us| us <= self.arrival.0.saturating_add(DAY_US))
+            .find(|&us| us <= latest)
+    }
+
+    /// The instant of `stamp`; `None` only where the zone's calendar ends.
+    #[inline]
+    pub fn at(&self, stamp: Stamp) -> Option<i64> {
+        match stamp.zoned {
+            true => Some(stamp.us),
+            false => self.local(stamp.us),
+        }
+    }
+
+    /// The instant at which the local clock shows `shown_us`.
+    #[inline]
+    fn local(&self, shown_us: i64) -> Option<i64> {
+        let Some(zone) = &self.zone else {
+            return Some(shown_us);
+        };
+        let mut last = self.last.get();
+        let offset_s = zone.offset_at(shown_us.div_euclid(SECOND_US), &mut last);
+        self.last.set(last);
+        shown_us.checked_sub(offset_s? * SECOND_US)
     }
 }
 
@@ -157,10 +196,12 @@ pub fn iso(bytes: &[u8]) -> Option<Stamp> {
     }
     let seconds = time_seconds(bytes.get(11..19)?)?;
     let (us, end) = fraction(bytes, 19);
-    let (offset, zone) = numeric_zone(&bytes[end..]).unwrap_or((0, 0));
+    let zone = numeric_zone(&bytes[end..]);
+    let (offset, zone_bytes) = zone.unwrap_or((0, 0));
     Some(Stamp {
         us: days * DAY_US + (seconds - offset) * SECOND_US + us,
-        len: end + zone,
+        zoned: zone.is_some(),
+        len: end + zone_bytes,
     })
 }
 
@@ -248,16 +289,14 @@ pub fn any(text: &str, calendar: &Calendar) -> Option<i64> {
         if let Some(number) = crate::scalar::decimal(bytes) {
             return crate::scalar::epoch_us(number);
         }
-        return iso(bytes)
-            .filter(|stamp| stamp.len == bytes.len())
-            .map(|stamp| stamp.us);
+        return calendar.at(iso(bytes).filter(|stamp| stamp.len == bytes.len())?);
     }
     let partial = month_first(bytes)?;
     let offset = match bytes[partial.len..].trim_ascii() {
-        b"" => 0,
+        b"" => None,
         zone => {
             let (offset, len) = numeric_zone(zone).or_else(|| named_zone(zone))?;
-            (len == zone.len()).then_some(offset)?
+            Some((len == zone.len()).then_some(offset)?)
         }
     };
     calendar.instant(&partial, offset)

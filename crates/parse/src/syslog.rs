@@ -1,7 +1,7 @@
 //! Syslog lines: RFC 5424, RFC 3164 and their relatives, with what their messages carry.
 //!
-//! Source: see [`crate::syslog_header`]. A time without a zone is UTC: there is no option for
-//! another one yet. `hostname` is the sender of the line; `dst_host` and the other core columns
+//! Source: see [`crate::syslog_header`]. A time without a zone is in the input's
+//! ([`ParseOptions::time_zone`]), UTC unless it was given another. `hostname` is the sender of the line; `dst_host` and the other core columns
 //! come from the message alone: a JSON object (also behind `@cee:`), key=value pairs, or a known
 //! line of sshd, sudo, pam, ftpd or postfix. Keys without a column go to `attrs` as sent. The message itself
 //! is always kept whole.
@@ -63,7 +63,7 @@ fn looks_like(line: &[u8]) -> bool {
         return false;
     }
     let at = records::count(line).map_or(0, |(_, prefix)| prefix);
-    let header = header::read(line, at..line.len(), &Calendar::new(Micros(0)));
+    let header = header::read(line, at..line.len(), &Calendar::new(Micros(0), None));
     if header.priority.is_some() {
         return header.warning != Some(header::BAD_PRIORITY);
     }
@@ -134,7 +134,7 @@ impl Syslog {
             warnings: plan.slot("warnings"),
         };
         let rows = SyslogRows {
-            calendar: Calendar::new(options.arrival),
+            calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             arrival: options.arrival,
             limits: options.limits.clone(),
             keys: KnownKeys::new(&plan, &options.client_ip, |_| false, CLIENTS, &[]),

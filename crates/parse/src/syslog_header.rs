@@ -5,7 +5,7 @@
 //! sequence number may stand there too. Everything may be missing: what has neither priority nor
 //! time is no syslog.
 
-use crate::stamp::{self, Calendar, Stamp};
+use crate::stamp::{self, Calendar};
 use std::ops::Range;
 
 /// Priority of a line without one: user.notice (RFC 3164 §4.3.3).
@@ -14,7 +14,7 @@ pub const DEFAULT_PRIORITY: u8 = 13;
 pub const BAD_PRIORITY: &str = "bad_priority";
 /// Warning of structured data that has no end; it stays in the message.
 pub const BAD_STRUCTURED_DATA: &str = "bad_structured_data";
-/// Warning of a clock in a zone whose name is not known; taken as UTC.
+/// Warning of a clock in a zone whose name is not known; taken as the local one.
 pub const UNKNOWN_TIMEZONE: &str = "unknown_timezone";
 
 /// Longest tag, name or process id that is looked for.
@@ -54,7 +54,7 @@ pub fn read(bytes: &[u8], span: Range<usize>, calendar: &Calendar) -> Header {
     let mut header = Header::default();
     cursor.priority(&mut header);
     let body = cursor.at;
-    if header.priority.is_none() || !cursor.rfc5424(&mut header) {
+    if header.priority.is_none() || !cursor.rfc5424(&mut header, calendar) {
         cursor.at = body;
         cursor.rfc3164(&mut header, calendar);
     }
@@ -135,7 +135,7 @@ impl Cursor<'_> {
     }
 
     /// Everything behind the priority of RFC 5424; `false` when the line is not of that kind.
-    fn rfc5424(&mut self, header: &mut Header) -> bool {
+    fn rfc5424(&mut self, header: &mut Header, calendar: &Calendar) -> bool {
         let rest = self.rest();
         let digits = rest.iter().take(3).take_while(|b| b.is_ascii_digit()).count();
         if digits == 0 || rest[0] == b'0' || rest.get(digits) != Some(&b' ') {
@@ -150,7 +150,7 @@ impl Cursor<'_> {
         let nil = time == b"-";
         let stamp = stamp::iso(time)
             .filter(|stamp| stamp.len == time.len())
-            .map(|stamp| stamp.us);
+            .and_then(|stamp| calendar.at(stamp));
         if !nil && stamp.is_none() {
             return self.epoch_first(header, version, &word);
         }
@@ -250,9 +250,9 @@ impl Cursor<'_> {
 
     /// The time at the cursor; tells whether a colon ended it. `None` when there is none.
     fn time(&mut self, calendar: &Calendar, header: &mut Header) -> Option<bool> {
-        if let Some(Stamp { us, len }) = stamp::iso(self.rest()) {
-            header.ts = Some(us);
-            self.at += len;
+        if let Some(stamp) = stamp::iso(self.rest()) {
+            header.ts = Some(calendar.at(stamp)?);
+            self.at += stamp.len;
         } else {
             let partial = stamp::month_first(self.rest())?;
             let (offset, zone) = zone(&self.rest()[partial.len..], header);
@@ -323,26 +323,27 @@ impl Cursor<'_> {
     }
 }
 
-/// A zone behind a time of Cisco's, which a colon ends, or a numeric one: seconds ahead of UTC and
-/// the bytes it takes.
-fn zone(bytes: &[u8], header: &mut Header) -> (i64, usize) {
+/// A zone behind a time of Cisco's, which a colon ends, or a numeric one: seconds ahead of UTC,
+/// `None` for the local one, and the bytes it takes.
+fn zone(bytes: &[u8], header: &mut Header) -> (Option<i64>, usize) {
+    let numeric = |bytes| stamp::numeric_zone(bytes).map(|(offset, len)| (Some(offset), len));
     let Some(rest) = bytes.strip_prefix(b" ") else {
-        return stamp::numeric_zone(bytes).unwrap_or((0, 0));
+        return numeric(bytes).unwrap_or((None, 0));
     };
     if matches!(rest.first(), Some(b'+' | b'-'))
-        && let Some((offset, len)) = stamp::numeric_zone(rest)
+        && let Some((offset, len)) = numeric(rest)
     {
         return (offset, len + 1);
     }
     let letters = rest.iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
     if letters < 3 || rest.get(letters) != Some(&b':') {
-        return (0, 0);
+        return (None, 0);
     }
     let offset = stamp::named_zone(rest).map(|(offset, _)| offset);
     if offset.is_none() {
         header.warning = Some(UNKNOWN_TIMEZONE);
     }
-    (offset.unwrap_or(0), letters + 1)
+    (offset, letters + 1)
 }
 
 /// The tag at `at`: graphic characters up to `:`, with a process id in brackets or without.

@@ -14,7 +14,7 @@ use haetae_event::identity::InstallationKey;
 use haetae_event::time::SECOND_US;
 use haetae_event::{Clock, Counts, Dataset, Micros, Reason, Reject};
 use haetae_incident::FoldOptions;
-use haetae_parse::{Blueprint, Candidates, Choice, InputReader, ParseOptions, ParsedBatch};
+use haetae_parse::{Blueprint, Candidates, Choice, InputReader, LocalZone, ParseOptions, ParsedBatch};
 use haetae_source::{Delivery, Inbox, SourceMessage, SourceProblem};
 use haetae_store::{CommitReport, Store, StoreError};
 use std::collections::HashSet;
@@ -227,6 +227,7 @@ impl Driver {
             candidates: offered.candidates,
             arrival: delivery.received_at.unwrap_or_else(|| self.clock.now()),
             flow_format: delivery.flow_format.clone(),
+            time_zone: self.time_zone(&delivery),
             dataset: delivery.dataset,
             ..self.options.parse.clone()
         };
@@ -274,6 +275,16 @@ impl Driver {
                 Choice::Detect
             }
         }
+    }
+
+    fn time_zone(&mut self, delivery: &Delivery) -> Option<LocalZone> {
+        let name = delivery.time_zone.as_deref()?;
+        let zone = name.parse().ok();
+        if zone.is_none() {
+            self.observer
+                .problem(&SourceProblem::unknown_zone(&delivery.source, name));
+        }
+        zone
     }
 
     /// One parsed batch through the stages. Detection sees the clear row; the store gets what the

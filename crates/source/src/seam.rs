@@ -162,6 +162,18 @@ impl SourceProblem {
         }
     }
 
+    /// The configuration names a time zone that there is not.
+    pub fn unknown_zone(source: &str, name: &str) -> Self {
+        SourceProblem {
+            source: source.to_owned(),
+            code: "unknown_zone",
+            message: format!("there is no time zone `{name}`; times without a zone are read as UTC"),
+            hint: "use an IANA name such as Asia/Seoul, or an offset such as +09:00".to_owned(),
+            iam_action: None,
+            retry_in: None,
+        }
+    }
+
     /// A body that ended in an I/O error and will be delivered again.
     pub fn broken_off(source: &str, origin: &str, error: &std::io::Error) -> Self {
         SourceProblem {
@@ -204,6 +216,8 @@ pub struct Delivery {
     /// The dataset the sender named; JSON records only.
     pub dataset: Option<Dataset>,
     pub flow_format: Option<String>,
+    /// Zone of times that name none: an IANA name or an offset; `None` is UTC.
+    pub time_zone: Option<String>,
     pub body: Box<dyn Read + Send>,
     pub position: DeliveryPosition,
     /// Records at the start that an earlier commit holds.

@@ -74,6 +74,7 @@ pub fn read_with(
         columns: columns.clone(),
         client_ip: client_policy(config)?,
         flow_format: args.format_string.clone(),
+        time_zone: args.time_zone.clone(),
         arrival: SystemClock.now(),
         ..ParseOptions::default()
     };

@@ -217,6 +217,14 @@ fn source_mistake(source: &Spanned<SourceConfig>) -> Option<(String, &'static st
     if let Some(mistake) = s.format.as_deref().and_then(format_mistake) {
         return Some(mistake);
     }
+    if let Some(name) = &s.time_zone
+        && name.parse::<haetae_parse::LocalZone>().is_err()
+    {
+        return Some((
+            format!("time_zone: `{name}` is not known"),
+            "use an IANA name such as Asia/Seoul, or an offset such as +09:00",
+        ));
+    }
     match s.r#type {
         SourceType::S3 => s3_mistake(s),
         SourceType::File => file_mistake(s),

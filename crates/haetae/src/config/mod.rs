@@ -139,6 +139,8 @@ pub struct SourceConfig {
     pub format: Option<String>,
     /// Field list of custom VPC flow logs that come without a header.
     pub format_string: Option<String>,
+    /// Zone of times that name none: an IANA name or an offset. Default: UTC.
+    pub time_zone: Option<String>,
     // type: s3
     pub bucket: Option<String>,
     pub prefix: Option<String>,

@@ -56,6 +56,10 @@ pub fn json_schema() -> Value {
                     "tenant": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "default": "default"},
                     "format": {"type": "string", "description": "a name of `haetae parser list`, NAME@vN for one version"},
                     "format_string": {"type": "string", "description": "field list of custom VPC flow logs"},
+                    "time_zone": {
+                        "type": "string", "default": "UTC",
+                        "description": "of times that name no zone, as in syslog: Asia/Seoul, +09:00"
+                    },
                     "bucket": {"type": "string"}, "prefix": {"type": "string"},
                     "region": {"type": "string"}, "endpoint": {"type": "string"},
                     "interval": {"$ref": "#/$defs/duration"}, "delay": {"$ref": "#/$defs/duration"},

@@ -25,11 +25,13 @@ fn the_contract_example_loads() {
         "data_dir: ./haetae-data\nlisten: 127.0.0.1:8480\nlanguage: ko\ntimezone: Asia/Seoul\n\
          trusted_proxies: [10.0.0.0/8]\nclient_ip_header: X-Forwarded-For\nsources:\n  - type: s3\n    \
          bucket: my-logs\n    prefix: cf/\n    region: ap-northeast-2\n    interval: 1m\n    delay: 0s\n    \
-         after_commit: archive\n    archive_prefix: done/\n  - type: file\n    paths: [/var/log/nginx/*.log]\n\
+         after_commit: archive\n    archive_prefix: done/\n  - type: file\n    paths: [/var/log/nginx/*.log]\n    \
+         time_zone: Asia/Seoul\n\
          notify:\n  min_level: high\n  kpi_every: 1h\n  slack:\n    webhook_url: ${HOOK}\n",
     )
     .expect("valid");
     assert_eq!(config.sources.len(), 2);
+    assert_eq!(config.sources[1].value.time_zone.as_deref(), Some("Asia/Seoul"));
     assert_eq!(config.language(), Language::Ko);
     assert_eq!(
         config.notify.slack.expect("set").url().expect("set"),
@@ -39,7 +41,7 @@ fn the_contract_example_loads() {
 
 #[test]
 fn mistakes_name_line_and_fix() {
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 10] = [
         (
             "listne: 127.0.0.1:1\n",
             &["haetae.yaml:1", "unknown key `listne`", "did you mean `listen`?"],
@@ -65,6 +67,10 @@ fn mistakes_name_line_and_fix() {
         (
             "sources:\n  - type: s3\n    bucket: b\n    tenant: ../x\n",
             &["haetae.yaml:4", "tenant names"],
+        ),
+        (
+            "sources:\n  - type: file\n    paths: [a]\n    time_zone: KST9\n",
+            &["haetae.yaml:2", "sources[0]", "`KST9`", "+09:00"],
         ),
         ("notify:\n  kpi_every: 1s\n", &["haetae.yaml:2", "5m or more"]),
     ];

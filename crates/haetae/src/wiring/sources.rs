@@ -39,6 +39,7 @@ pub fn configured_sources(config: &Config) -> Result<SourceParts> {
                 tenant: entry.tenant.clone(),
                 format: entry.format.clone(),
                 flow_format: entry.format_string.clone(),
+                time_zone: entry.time_zone.clone(),
             })),
         };
         parts.add(source);
@@ -66,5 +67,6 @@ pub fn s3_config(entry: &SourceConfig) -> S3Config {
         tenant: entry.tenant.clone(),
         format: entry.format.clone(),
         flow_format: entry.format_string.clone(),
+        time_zone: entry.time_zone.clone(),
     }
 }

@@ -183,6 +183,29 @@ fn a_report_over_mixed_logs_agrees_with_the_labels() {
 }
 
 #[test]
+fn a_time_without_a_zone_is_in_the_one_that_was_named() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let line = "<13>Mar  1 2026 12:00:00 web1 app: started\n";
+    std::fs::write(dir.path().join("host.log"), line).expect("a log");
+    for (zone, want) in [
+        (None, "2026-03-01T12:00:00Z"),
+        (Some("Asia/Seoul"), "2026-03-01T03:00:00Z"),
+        (Some("-05:00"), "2026-03-01T17:00:00Z"),
+    ] {
+        let mut arguments = vec!["parse", "--format", "syslog", "host.log"];
+        if let Some(zone) = zone {
+            arguments.extend(["--time-zone", zone]);
+        }
+        let done = output(dir.path(), &arguments);
+        let event: Value = serde_json::from_str(stdout(&done).trim()).expect("one event");
+        assert_eq!(event["ts"], want, "{zone:?}");
+    }
+    let wrong = output(dir.path(), &["parse", "host.log", "--time-zone", "Asia/Seol"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("Asia/Seoul"), "{}", stderr(&wrong));
+}
+
+#[test]
 fn mistakes_have_their_exit_codes_and_fixes() {
     let dir = tempfile::tempdir().expect("temp dir");
     let usage = output(dir.path(), &["analyse"]);

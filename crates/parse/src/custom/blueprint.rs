@@ -108,7 +108,7 @@ impl Blueprint for CustomBlueprint {
             options.limits.json_fields_max,
         );
         let work = Work {
-            chunk: Chunk::new(&self.mapping, slots.attrs.wanted()),
+            chunk: Chunk::new(&self.mapping, slots.attrs.wanted(), options.time_zone.as_ref()),
             fields: self.fields(),
             tree,
             mapping: self.mapping.clone(),

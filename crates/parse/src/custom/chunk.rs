@@ -10,6 +10,7 @@ use crate::mapping::eval::{self, Machine, Table, VALUE_TOO_LONG};
 use crate::mapping::target::Kind;
 use crate::mapping::{Mapping, Target};
 use crate::sheet::{ExtraSpan, Sheet};
+use crate::zone::LocalZone;
 use haetae_event::Reason;
 use std::ops::Range;
 
@@ -50,11 +51,11 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    pub fn new(mapping: &Mapping, keeps_rest: bool) -> Chunk {
+    pub fn new(mapping: &Mapping, keeps_rest: bool, local: Option<&LocalZone>) -> Chunk {
         Chunk {
             records: Vec::new(),
             table: Table::new(mapping.paths.len()),
-            machine: Machine::new(mapping),
+            machine: Machine::new(mapping, local),
             attrs: String::new(),
             keeps_rest,
             extracted: Extracted::default(),

@@ -65,6 +65,7 @@ pub fn compile(
             paths: Vec::new(),
             literals: String::new(),
             zones: vec![Zone::utc()],
+            zone_given: time_zone.is_some(),
         },
         path_places: HashMap::new(),
         later: Vec::new(),

@@ -7,6 +7,7 @@ use super::cell::{Cell, Home, Span, Texts};
 use super::functions::{Made, Out, Prepared, Row, RowFn, casts};
 use super::target::Kind;
 use super::{Mapping, Node, Zone};
+use crate::zone::LocalZone;
 use haetae_event::Micros;
 
 /// Most records of a chunk.
@@ -109,7 +110,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(mapping: &Mapping) -> Machine {
+    /// `local` is the input's zone, for times without an offset, unless the definition has its own.
+    pub fn new(mapping: &Mapping, local: Option<&LocalZone>) -> Machine {
+        let mut zones = mapping.zones.clone();
+        if let (false, Some(local), Some(default)) = (mapping.zone_given, local, zones.first_mut()) {
+            *default = Zone::from(local.clone());
+        }
         Machine {
             arena: String::new(),
             warnings: Vec::new(),
@@ -117,7 +123,7 @@ impl Machine {
                 text: String::new(),
                 limit: 0,
             },
-            zones: mapping.zones.clone(),
+            zones,
             finals: Vec::new(),
             spare: Vec::new(),
             spent: Vec::new(),

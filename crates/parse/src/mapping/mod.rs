@@ -29,7 +29,7 @@ pub use functions::{FUNCTIONS, Function, functions_reference};
 pub use syntax::{
     EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX, KEY_BYTES_MAX, PATH_STEPS_MAX,
 };
-pub(crate) use times::Zone;
+pub(crate) use times::{Zone, offset_seconds};
 
 use cell::Cell;
 use eval::{Machine, Table};
@@ -100,11 +100,14 @@ pub struct Mapping {
     pub(crate) literals: String,
     /// The first one is the default zone.
     pub(crate) zones: Vec<Zone>,
+    /// Whether the definition says which its default zone is; else it is the input's.
+    pub(crate) zone_given: bool,
 }
 
 impl Mapping {
-    /// Compiles `map` and then `derive` for a dataset, over records with the fields `names`. `time_zone` is that of times without an
-    /// offset, UTC when it is `None`.
+    /// Compiles `map` and then `derive` for a dataset, over records with the fields `names`.
+    /// `time_zone` is that of times without an offset; `None` leaves it to the input
+    /// ([`crate::ParseOptions::time_zone`]).
     ///
     /// # Errors
     /// Every mistake found, in the order of the lines.
@@ -138,7 +141,7 @@ pub fn evaluate(expression: &str) -> Result<Option<String>, Vec<Diagnostic>> {
     // A text column takes whatever there is.
     let entry = Entry::inline("message", expression);
     let mapping = Mapping::compile(Dataset::App, &FieldNames::Nested, None, &[entry], &[])?;
-    let mut machine = Machine::new(&mapping);
+    let mut machine = Machine::new(&mapping, None);
     let mut table = Table::new(mapping.paths.len());
     table.add_row();
     let shares = [eval::share(0)];

@@ -2,69 +2,48 @@
 //!
 //! Shapes: RFC 3339 (also with a space or without an offset), `YYYY/MM/DD HH:MM:SS`, Unix time in
 //! s, ms, µs or ns (told apart by size), the common log format's, RFC 3164's without a year, and
-//! `Mon dd yyyy HH:MM:SS`. A time without an offset is in the definition's zone. A time without a
+//! `Mon dd yyyy HH:MM:SS`. A time without an offset is in the definition's zone, else in
+//! the input's. A time without a
 //! year is the one nearest to the arrival, at most a day after it.
 
 use crate::scalar;
+use crate::zone::{AHEAD_MAX_S, LastOffset, LocalZone};
 use haetae_event::Micros;
 use haetae_event::time::{DAY_US, SECOND_US, days_from_civil};
-use jiff::civil;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
-use std::sync::LazyLock;
-
-/// The zones compiled into the program: what a zone means does not depend on the machine.
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+use jiff::tz::TimeZone;
 
 const MONTHS: [&[u8]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
-/// A bucket in which no zone changes its offset, in seconds.
-const BUCKET_S: i64 = 900;
-
 /// A time zone and the offset it had last.
 #[derive(Clone, Debug)]
 pub struct Zone {
-    zone: TimeZone,
-    /// (bucket of local time, offset in seconds).
-    last: Option<(i64, i64)>,
+    zone: LocalZone,
+    last: LastOffset,
+}
+
+impl From<LocalZone> for Zone {
+    fn from(zone: LocalZone) -> Zone {
+        Zone {
+            zone,
+            last: LastOffset::default(),
+        }
+    }
 }
 
 impl Zone {
     pub fn utc() -> Zone {
-        Zone {
-            zone: TimeZone::UTC,
-            last: None,
-        }
+        Zone::from(LocalZone::utc())
     }
 
     /// The zone of an IANA name, or of an offset such as `+09:00`.
     pub fn named(name: &str) -> Option<Zone> {
-        if let Some(seconds) = offset_seconds(name.as_bytes()) {
-            let offset = jiff::tz::Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
-            return Some(Zone {
-                zone: offset.to_time_zone(),
-                last: None,
-            });
-        }
-        let zone = ZONES.get(name).ok()?;
-        Some(Zone { zone, last: None })
+        name.parse::<LocalZone>().ok().map(Zone::from)
     }
 
-    /// What to add to UTC to get the zone's time, around a local time in seconds. In a gap or a
-    /// fold the offset before it holds.
+    /// See [`LocalZone::offset_at`].
     fn offset_at(&mut self, local_s: i64) -> Option<i64> {
-        let bucket = local_s.div_euclid(BUCKET_S);
-        if let Some((last, offset)) = self.last
-            && last == bucket
-        {
-            return Some(offset);
-        }
-        let stamp = jiff::Timestamp::from_second(local_s).ok()?;
-        let local: civil::DateTime = TimeZone::UTC.to_datetime(stamp);
-        let instant = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;
-        let offset = local_s - instant.as_second();
-        self.last = Some((bucket, offset));
-        Some(offset)
+        self.zone.offset_at(local_s, &mut self.last)
     }
 }
 
@@ -98,12 +77,15 @@ impl Parts {
             return None;
         }
         let clock = hour * 3600 + self.minute * 60 + self.second;
-        let at = |year: i64, zone: &mut Zone| {
+        let at = |year: i64, until_s: i64, zone: &mut Zone| {
             let days = match self.day_of_year {
                 Some(day) => days_from_civil(year, 1, 1) + day - 1,
                 None => scalar::civil_days(year, self.month?, self.day?)?,
             };
             let local = days * 86_400 + clock;
+            if local > until_s {
+                return None;
+            }
             let offset = match self.offset_s {
                 Some(offset) => offset,
                 None => zone.offset_at(local)?,
@@ -111,20 +93,22 @@ impl Parts {
             Some((local - offset) * SECOND_US + self.micros)
         };
         if let Some(year) = self.year {
-            return at(year, zone);
+            return at(year, i64::MAX, zone);
         }
         let this_year = i64::from(TimeZone::UTC.to_datetime(arrival.timestamp()).year());
         let latest = arrival.0.saturating_add(DAY_US);
+        // Next year's offset is of no interest, and would push out that of this year.
+        let until_s = latest / SECOND_US + AHEAD_MAX_S;
         // A leap day may be several years back.
         (-8..=1)
             .rev()
-            .filter_map(|back| at(this_year + back, zone))
+            .filter_map(|back| at(this_year + back, until_s, zone))
             .find(|us| *us <= latest)
     }
 }
 
 /// `+hh:mm`, `+hhmm`, `+hh` or `Z`, in seconds.
-fn offset_seconds(bytes: &[u8]) -> Option<i64> {
+pub fn offset_seconds(bytes: &[u8]) -> Option<i64> {
     let (sign, digits) = match bytes {
         [b'Z' | b'z'] => return Some(0),
         [b'+', rest @ ..] => (1, rest),

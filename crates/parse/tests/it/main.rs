@@ -27,5 +27,6 @@ mod s3access;
 mod shadow;
 mod support;
 mod syslog;
+mod time_zone;
 mod vpcflow;
 mod waf;

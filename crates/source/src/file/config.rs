@@ -10,6 +10,8 @@ pub struct FileConfig {
     pub tenant: TenantId,
     pub format: Option<String>,
     pub flow_format: Option<String>,
+    /// Zone of times that name none: an IANA name or an offset; `None` is UTC.
+    pub time_zone: Option<String>,
 }
 
 impl FileConfig {

@@ -309,6 +309,7 @@ impl FileSource {
             forced_format: self.config.format.clone(),
             dataset: None,
             flow_format: self.config.flow_format.clone(),
+            time_zone: self.config.time_zone.clone(),
             body,
             position,
             skip_records,

@@ -177,6 +177,28 @@ fn later_stretches_bring_the_layout_lines_without_counting_them() {
 }
 
 #[test]
+fn what_is_known_of_the_lines_comes_with_them() {
+    let folder = folder();
+    append(&folder.path().join("a.log"), "Mar  1 12:00:00 h a: x\n");
+    let told = FileSource::new(FileConfig {
+        paths: vec![folder.path().join("a.log").display().to_string()],
+        format: Some("syslog".to_owned()),
+        time_zone: Some("Asia/Seoul".to_owned()),
+        ..FileConfig::default()
+    });
+    let running = start(Box::new(told), &ledger(), true);
+    let Some(crate::SourceMessage::Delivery(delivery)) =
+        running.inbox.receive(Duration::from_secs(5)).expect("open")
+    else {
+        panic!("a delivery")
+    };
+    assert_eq!(delivery.forced_format.as_deref(), Some("syslog"));
+    assert_eq!(delivery.time_zone.as_deref(), Some("Asia/Seoul"));
+    drop(delivery);
+    running.wait();
+}
+
+#[test]
 fn mistakes_of_the_configuration() {
     let config = |path: &str| FileConfig {
         paths: vec![path.to_owned()],

@@ -60,6 +60,7 @@ impl JournalSource {
             ),
             dataset,
             flow_format: None,
+            time_zone: None,
             body: Box::new(Cursor::new(entry.body)),
             position: DeliveryPosition::Journal { start, next },
             skip_records,

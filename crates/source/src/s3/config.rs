@@ -33,6 +33,8 @@ pub struct S3Config {
     pub tenant: TenantId,
     pub format: Option<String>,
     pub flow_format: Option<String>,
+    /// Zone of times that name none: an IANA name or an offset; `None` is UTC.
+    pub time_zone: Option<String>,
 }
 
 impl Default for S3Config {
@@ -51,6 +53,7 @@ impl Default for S3Config {
             tenant: TenantId::default(),
             format: None,
             flow_format: None,
+            time_zone: None,
         }
     }
 }

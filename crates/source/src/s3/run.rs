@@ -249,6 +249,7 @@ impl S3Source {
             dataset: None,
             forced_format: config.format.clone(),
             flow_format: config.flow_format.clone(),
+            time_zone: config.time_zone.clone(),
             body,
             cleanup: cleanup_row(config, &key, &new.etag),
             position: DeliveryPosition::Object {

@@ -46,6 +46,7 @@ pub fn run(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
         inputs: args.inputs.clone(),
         format: None,
         format_string: None,
+        time_zone: None,
     };
     read_with(&inputs, config, &Columns::All, &old, Some(candidates), |_| Ok(()))?;
     let report = comparison.lock().unwrap_or_else(PoisonError::into_inner).report();
