@@ -1,5 +1,6 @@
 //! What the operator says about enrichment. Plain data; [`crate::Knowledge`] is made from it.
 
+use crate::remote::RemoteService;
 use crate::reputation::ListFormat;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ pub struct EnrichConfig {
     pub geo: GeoConfig,
     /// In this order they are named in matches.
     pub reputation: Vec<ListConfig>,
+    /// Asked by the service only, about public addresses only.
+    pub remote: Option<RemoteService>,
     /// Seconds between checks whether a file changed; at least 1.
     pub reload_interval_s: u32,
 }
@@ -21,6 +24,7 @@ impl Default for EnrichConfig {
         EnrichConfig {
             geo: GeoConfig::default(),
             reputation: Vec::new(),
+            remote: None,
             reload_interval_s: 60,
         }
     }
@@ -72,6 +76,8 @@ pub enum ConfigError {
     BadScore(usize, u8),
     #[error("enrich.reputation[{0}].max_age_h must be at least 1")]
     NoAge(usize),
+    #[error("enrich.remote.{0}")]
+    Remote(&'static str),
 }
 
 impl EnrichConfig {
@@ -100,14 +106,13 @@ impl EnrichConfig {
                 return Err(ConfigError::NameTwice(at, list.name.clone()));
             }
         }
-        Ok(())
+        self.remote.as_ref().map_or(Ok(()), RemoteService::validate)
     }
 }
 
 impl ListConfig {
     fn validate(&self, at: usize) -> Result<(), ConfigError> {
-        let length = self.name.chars().count();
-        if !(1..=64).contains(&length) || self.name.chars().any(char::is_control) {
+        if !is_name(&self.name) {
             return Err(ConfigError::BadName(at));
         }
         if self.path.as_os_str().is_empty() {
@@ -121,4 +126,8 @@ impl ListConfig {
         }
         Ok(())
     }
+}
+
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }

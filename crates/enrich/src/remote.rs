@@ -1,18 +1,26 @@
 //! Remote look-ups behind a cache.
 //!
 //! The network is not here: a fetcher outside takes requests from a bounded queue and hands back
-//! answers ([`channel`]). A batch waits for answers at most [`RemoteConfig::budget_us`] in total;
-//! rows whose answer comes later stay null, and the answer is offered to later rows at once and
-//! to rows already stored through [`CachedLookup::drain_backfill`].
+//! answers ([`channel`]); what it is to ask is said by a [`RemoteService`], and what a reply means
+//! by [`RemoteService::score`]. A batch waits for answers at most [`RemoteConfig::budget_us`] in
+//! total, all batches together one [`WAIT_SHARE`]th of the time; rows whose answer comes later stay
+//! null, and the answer is offered to later rows at once and to rows not yet committed through
+//! [`CachedLookup::drain_backfill`].
 //!
 //! Bounded: entries and age of the cache, requests on their way (one per address), the queue,
-//! late answers. Nothing here is random, and the clock is a trait.
+//! late answers, time waited. Nothing here is random, and the clock is a trait.
 
+mod credit;
 mod exchange;
 mod score;
+mod service;
 
-pub use exchange::{FetcherEnd, QueuedLookup, Work, channel};
+pub use credit::WAIT_SHARE;
+pub use exchange::{Answers, FetcherEnd, QueuedLookup, Work, channel};
 pub use score::RemoteScore;
+pub use service::{REPLY_BYTES_MAX, RemoteService, Unreadable};
+
+use credit::WaitCredit;
 
 use crate::cache::Recent;
 use ahash::AHashMap;
@@ -29,8 +37,7 @@ pub enum Answer<V> {
     Found(V),
     /// The service does not know the address.
     NotFound,
-    /// It could not be asked. Kept as long as `NotFound`, so that a dead service is not asked
-    /// for every row.
+    /// It could not be asked. Kept for a while, so that a dead service is not asked for every row.
     Failed,
 }
 
@@ -60,8 +67,10 @@ pub struct RemoteConfig {
     pub cache_entries: usize,
     /// How long `Found` is kept.
     pub ttl_us: i64,
-    /// How long `NotFound` and `Failed` are kept.
+    /// How long `NotFound` is kept.
     pub negative_ttl_us: i64,
+    /// How long `Failed` is kept.
+    pub failed_ttl_us: i64,
     /// Requests on their way at once; further ones are dropped and counted.
     pub in_flight_max: usize,
     /// After so long a request counts as lost and may be made again.
@@ -76,7 +85,8 @@ impl Default for RemoteConfig {
             budget_us: 50_000,
             cache_entries: 100_000,
             ttl_us: 60 * MINUTE_US,
-            negative_ttl_us: 5 * MINUTE_US,
+            negative_ttl_us: 60 * MINUTE_US,
+            failed_ttl_us: MINUTE_US,
             in_flight_max: 4_096,
             request_timeout_us: 30 * SECOND_US,
             backfill_max: 65_536,
@@ -121,6 +131,7 @@ pub struct CachedLookup<V> {
     kept: Recent<IpAddr, Kept<V>>,
     in_flight: AHashMap<IpAddr, Flight>,
     backfill: VecDeque<(IpAddr, V)>,
+    credit: WaitCredit,
     counts: RemoteCounts,
 }
 
@@ -133,6 +144,7 @@ impl<V: Clone> CachedLookup<V> {
             config,
             in_flight: AHashMap::new(),
             backfill: VecDeque::new(),
+            credit: WaitCredit::default(),
             counts: RemoteCounts::default(),
         }
     }
@@ -166,6 +178,7 @@ impl<V: Clone> CachedLookup<V> {
             }
         }
         self.wait_for(&mut waiting, &mut values, start);
+        self.credit.spend(start, self.clock.now());
         for address in waiting.keys() {
             self.counts.late += 1;
             if let Some(flight) = self.in_flight.get_mut(address) {
@@ -187,16 +200,17 @@ impl<V: Clone> CachedLookup<V> {
         values: &mut [Option<V>],
         start: Micros,
     ) {
+        let budget = self.config.budget_us.min(self.credit.at(start));
         let mut before = start;
         while !waiting.is_empty() {
             let now = self.clock.now();
             let spent = now.0.saturating_sub(start.0);
             // A clock that goes back ends the wait: how long it was cannot be told.
-            if now < before || spent >= self.config.budget_us {
+            if now < before || spent >= budget {
                 return;
             }
             before = now;
-            let left = u64::try_from(self.config.budget_us - spent).unwrap_or(0);
+            let left = u64::try_from(budget - spent).unwrap_or(0);
             let came = self.take_in(Duration::from_micros(left));
             if came.is_empty() && self.clock.now() == now {
                 // Neither an answer nor time passed: nobody is there.
@@ -259,7 +273,8 @@ impl<V: Clone> CachedLookup<V> {
             };
             let (value, ttl_us) = match answer {
                 Answer::Found(value) => (Some(value), self.config.ttl_us),
-                Answer::NotFound | Answer::Failed => (None, self.config.negative_ttl_us),
+                Answer::NotFound => (None, self.config.negative_ttl_us),
+                Answer::Failed => (None, self.config.failed_ttl_us),
             };
             if let Some(value) = value.clone().filter(|_| flight.owed) {
                 self.owe(address, value);

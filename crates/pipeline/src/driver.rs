@@ -1,6 +1,7 @@
 //! The one thread through which every record walks.
 
 use crate::alarms;
+use crate::backfill::{Backfill, SharedScore};
 use crate::commit::{Pending, without_committed};
 use crate::detection::{Detection, Reconciled};
 use crate::kpi;
@@ -58,6 +59,8 @@ pub struct DriverParts {
     pub key: InstallationKey,
     pub policies: Policies,
     pub enrichers: Enrichers,
+    /// Asked after the enrichers; its late answers are filled in.
+    pub remote: Option<SharedScore>,
     pub parsers: Arc<dyn ParserShelf>,
     pub observer: Box<dyn Observer>,
 }
@@ -116,6 +119,7 @@ pub struct Driver {
     detection: Detection,
     normaliser: Normaliser,
     enrichers: Enrichers,
+    backfill: Backfill,
     privacy: Privacy,
     parsers: Arc<dyn ParserShelf>,
     inbox: Inbox,
@@ -141,12 +145,17 @@ impl Driver {
         options: DriverOptions,
         sources: impl IntoIterator<Item = String>,
     ) -> Self {
+        let mut enrichers = parts.enrichers;
+        if let Some(remote) = &parts.remote {
+            enrichers.push(Box::new(remote.clone()));
+        }
         Driver {
             store: parts.store,
             detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
+            backfill: Backfill::new(parts.remote, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
-            enrichers: parts.enrichers,
+            enrichers,
             parsers: parts.parsers,
             inbox: parts.inbox,
             clock: parts.clock,
@@ -372,7 +381,8 @@ impl Driver {
         Closing::at(until.max(self.closed_until).0)
     }
 
-    /// Segment cut: findings and incidents of what was read, then one transaction for all of it.
+    /// Segment cut: findings and incidents of what was read, late scores, then one transaction for
+    /// all of it.
     fn commit(&mut self, closing: &Closing) -> Result<(), DriverError> {
         let now = self.clock.now();
         let alarms = self.parsers.alarms();
@@ -400,6 +410,7 @@ impl Driver {
         if unit.is_empty() && self.store.hot_rows() == 0 {
             return Ok(());
         }
+        self.backfill.into_hot(&self.store);
         let incidents = unit.incidents.clone();
         let report = self.commit_until_it_holds(unit)?;
         let counts = self.pending.committed();

@@ -8,6 +8,7 @@
 //! `Delivery → parse → normalise → enrich → detect → PII policy → hot rows → commit → CommitReport`
 
 mod alarms;
+mod backfill;
 mod commit;
 mod detection;
 mod driver;
@@ -19,6 +20,7 @@ mod signature;
 mod tell;
 mod warm;
 
+pub use backfill::SharedScore;
 pub use detection::{Changed, Detection, Reconciled};
 pub use driver::{Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RunEnd};
 pub use kpi::kpi_between;

@@ -1,6 +1,6 @@
 //! Rows that are not committed yet: queryable, lost in a crash, brought back by replay.
 
-use arrow::array::{Array, StringViewArray};
+use arrow::array::{Array, RecordBatch, StringViewArray};
 use arrow::compute::concat_batches;
 use haetae_event::{Dataset, EventBatch, TenantId};
 use std::collections::BTreeMap;
@@ -54,8 +54,25 @@ impl HotRows {
     /// The rows being cut are in segments now.
     pub(crate) fn finish_cut(&mut self) {
         self.cutting.clear();
-        let left = self.fresh.values().flatten();
-        (self.rows, self.bytes) = left.fold((0, 0), |(rows, bytes), batch| {
+        self.measure();
+    }
+
+    /// Puts what `change` gives in the place of each batch it gives something for: the same rows,
+    /// in the same order. Those being cut are among them: no commit may be writing meanwhile.
+    pub(crate) fn amend(&mut self, mut change: impl FnMut(&EventBatch) -> Option<RecordBatch>) {
+        let both = self.cutting.values_mut().chain(self.fresh.values_mut());
+        for batch in both.flatten() {
+            if let Some(records) = change(batch) {
+                debug_assert_eq!(records.num_rows(), batch.rows(), "an amendment keeps the rows");
+                batch.records = records;
+            }
+        }
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        let both = self.cutting.values().chain(self.fresh.values());
+        (self.rows, self.bytes) = both.flatten().fold((0, 0), |(rows, bytes), batch| {
             (rows + batch.rows() as u64, bytes + batch.memory_bytes())
         });
     }

@@ -11,6 +11,7 @@
 //! row says so. Until its transaction is durable a file is called `*.parquet.tmp`, so that other
 //! programs reading `tables/` as a Hive layout never see an uncommitted one.
 
+mod amend;
 mod catalog;
 mod commit;
 mod compact;

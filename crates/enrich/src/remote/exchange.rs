@@ -2,7 +2,7 @@
 
 use super::{Answer, NotTaken, RemoteLookup};
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 /// The near end.
@@ -14,7 +14,23 @@ pub struct QueuedLookup<V> {
 /// The far end, for a thread or task that does the fetching.
 pub struct FetcherEnd<V> {
     requests: Receiver<IpAddr>,
-    answers: SyncSender<(IpAddr, Answer<V>)>,
+    answers: Answers<V>,
+}
+
+/// The way back, also for tasks that end in another order than they began.
+pub struct Answers<V>(SyncSender<(IpAddr, Answer<V>)>);
+
+impl<V> Clone for Answers<V> {
+    fn clone(&self) -> Self {
+        Answers(self.0.clone())
+    }
+}
+
+impl<V> Answers<V> {
+    /// Hands an answer back; whether there was room for it.
+    pub fn answer(&self, address: IpAddr, answer: Answer<V>) -> bool {
+        self.0.try_send((address, answer)).is_ok()
+    }
 }
 
 /// Both ends. At most `capacity` requests and as many answers wait; a request too many is
@@ -28,7 +44,7 @@ pub fn channel<V>(capacity: usize) -> (QueuedLookup<V>, FetcherEnd<V>) {
     };
     let far = FetcherEnd {
         requests: request_rx,
-        answers: answer_tx,
+        answers: Answers(answer_tx),
     };
     (near, far)
 }
@@ -59,7 +75,7 @@ pub enum Work {
 }
 
 impl<V> FetcherEnd<V> {
-    /// The next request without waiting, for a task that must not block.
+    /// The next request without waiting.
     pub fn poll(&self) -> Work {
         match self.requests.try_recv() {
             Ok(address) => Work::Fetch(address),
@@ -77,11 +93,13 @@ impl<V> FetcherEnd<V> {
         }
     }
 
-    /// Hands an answer back; whether there was room for it.
+    /// See [`Answers::answer`].
     pub fn answer(&self, address: IpAddr, answer: Answer<V>) -> bool {
-        !matches!(
-            self.answers.try_send((address, answer)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_))
-        )
+        self.answers.answer(address, answer)
+    }
+
+    /// For whoever answers later.
+    pub fn answers(&self) -> Answers<V> {
+        self.answers.clone()
     }
 }

@@ -19,7 +19,7 @@ impl RemoteScore {
         RemoteScore { lookup }
     }
 
-    /// Late scores for rows already stored and findings already made.
+    /// Late scores, for rows that went without and are not committed yet.
     pub fn drain_backfill(&mut self) -> Vec<(IpAddr, u8)> {
         let late = self.lookup.drain_backfill();
         late.into_iter()

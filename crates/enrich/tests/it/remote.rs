@@ -115,6 +115,32 @@ fn the_batch_waits_its_budget_in_total_and_late_answers_are_filled_in() {
     assert_eq!(w.lookup.look_up(&addresses), vec![Some(70); 50]);
 }
 
+/// A service that never answers, and a batch of other addresses every millisecond: the pipeline
+/// loses its first credit and a tenth of the time, no more.
+#[test]
+fn a_dead_service_does_not_hold_up_many_small_batches() {
+    let config = RemoteConfig {
+        in_flight_max: 64,
+        ..RemoteConfig::default()
+    };
+    let mut w = world(i64::MAX / 2, config);
+    let start = w.clock.now().0;
+    let batches = 20_000u32;
+    for n in 0..batches {
+        w.lookup.look_up(&[IpAddr::from((0xcb00_0000 + n).to_be_bytes())]);
+        w.clock.advance_us(1_000);
+    }
+    let took = w.clock.now().0 - start;
+    let worked = i64::from(batches) * 1_000;
+    assert!(took <= worked * 10 / 9 + 1_100_000, "{took}");
+    assert_eq!(
+        w.lookup.counts().requested,
+        64,
+        "one request an address in flight"
+    );
+    assert!(w.lookup.counts().dropped > 19_000);
+}
+
 #[test]
 fn late_answers_serve_later_rows_and_are_still_owed() {
     let mut w = world(60_000, RemoteConfig::default());
@@ -129,12 +155,13 @@ fn entries_expire_and_failures_are_kept_shorter() {
     let config = RemoteConfig {
         ttl_us: 10_000_000,
         negative_ttl_us: 1_000_000,
+        failed_ttl_us: 500_000,
         ..RemoteConfig::default()
     };
     for (answer, value, kept_us) in [
         (Answer::Found(9), Some(9), 10_000_000),
         (Answer::NotFound, None, 1_000_000),
-        (Answer::Failed, None, 1_000_000),
+        (Answer::Failed, None, 500_000),
     ] {
         let mut w = world(1_000, config.clone());
         w.state.lock().unwrap().answer = Some(answer);

@@ -6,7 +6,7 @@ use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
 use crate::wiring::{
-    EngineRunner, JournalDoor, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox, StoreReader,
+    EngineRunner, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox, StoreReader,
     StoreSegments, clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
@@ -20,7 +20,7 @@ use haetae_event::{Clock, SystemClock};
 use haetae_incident::FoldOptions;
 use haetae_journal::{Journal, SegmentJournal};
 use haetae_parse::ParseOptions;
-use haetae_pipeline::{Driver, DriverOptions, DriverParts};
+use haetae_pipeline::{Driver, DriverOptions, DriverParts, SharedScore};
 use haetae_query::QueryEngine;
 use haetae_respond::console::{Colours, Console};
 use haetae_respond::slack::{Slack, SlackOptions, WebhookUrl};
@@ -94,7 +94,12 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     let deliverer = deliverer(&config, &house)?;
     let waker = deliverer.waker();
     let deliver = runtime.spawn(deliverer.run(stopped.clone()));
-    let driver = driver(&config, args, &house, &parts, waker)?;
+    let lookups = remote_lookups(&config, args, &house)?;
+    let remote = lookups.as_ref().map(Lookups::score);
+    let driver = driver(&config, args, &house, &parts, remote, waker)?;
+    let asking = lookups
+        .map(|lookups| lookups.spawn(runtime.handle().clone(), house.stop.clone()))
+        .transpose()?;
     let serving = server
         .map(|server| serve(&runtime, server, &house, stopped.clone()))
         .transpose()?;
@@ -105,6 +110,10 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     };
 
     let ended = work(args, &house, parts, driver);
+    house.stop.set();
+    if let Some(Err(panic)) = asking.map(JoinHandle::join) {
+        std::panic::resume_unwind(panic);
+    }
     if args.once {
         runtime.block_on(flush_messages(&house));
     }
@@ -275,11 +284,27 @@ pub fn load_rules(extra: Option<&Path>) -> Result<RuleSet> {
     Ok(rules)
 }
 
+/// Only the service asks: neither one-shot runs nor the demo send addresses out.
+fn remote_lookups(config: &Config, args: &RunArgs, house: &House) -> Result<Option<Lookups>> {
+    let asked = config.enrich.remote.as_ref();
+    let Some(service) = asked.filter(|_| !args.once && !args.demo) else {
+        return Ok(None);
+    };
+    let say = house.say.clone();
+    let operator: haetae_respond::OperatorLine = Arc::new(move |line| say.trouble(line));
+    let lookups = Lookups::new(service, house.clock.clone(), operator)?;
+    house
+        .say
+        .note(&Lookups::announcement(service, house.say.language()));
+    Ok(Some(lookups))
+}
+
 fn driver(
     config: &Config,
     args: &RunArgs,
     house: &House,
     parts: &SourceParts,
+    remote: Option<SharedScore>,
     waker: haetae_respond::Waker,
 ) -> Result<(Driver, Outlet)> {
     let (outlet, inbox) = channel(house.stop.clone());
@@ -324,6 +349,7 @@ fn driver(
         clock: house.clock.clone(),
         policies: config.pii.policies(),
         enrichers: house.knowledge.enrichers(),
+        remote,
         parsers: house.parsers.clone(),
         key: InstallationKey::new(haetae_store::secrets::installation_key(house.store.dir())?),
         observer: Box::new(observer),

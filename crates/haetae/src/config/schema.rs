@@ -99,7 +99,32 @@ fn enrich() -> Value {
                 }
             },
             "reputation": {"type": "array", "items": reputation_list()},
+            "remote": remote_service(),
             "reload_interval_s": {"type": "integer", "minimum": 1, "default": 60}
+        }
+    })
+}
+
+/// The remote reputation service.
+fn remote_service() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["name", "url", "score"],
+        "description": "public client addresses are sent to this service, by `haetae run` only",
+        "properties": {
+            "name": {"type": "string"},
+            "url": {"type": "string", "pattern": "^https?://[^{]+\\{ip\\}",
+                "description": "{ip} once in path or query; http for this machine only",
+                "examples": ["https://rep.example/v1/ip/{ip}"]},
+            "score": {"type": "string", "pattern": "^(/|$)", "examples": ["/data/score"],
+                "description": "JSON pointer to the number in the reply"},
+            "score_max": {"type": "integer", "minimum": 1, "default": 100,
+                "description": "what the service calls the worst"},
+            "header_file": {"type": "string", "description": "file with one `Name: value` line, a credential"},
+            "proxy": {"type": "string", "description": "http://host:port; none by default"},
+            "requests_per_s": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
+            "budget_ms": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 50,
+                "description": "what one batch waits at most"},
+            "ttl_h": {"type": "integer", "minimum": 1, "maximum": 8760, "default": 24}
         }
     })
 }

@@ -105,3 +105,20 @@ fn the_schema_names_every_key() {
         );
     }
 }
+
+#[test]
+fn a_remote_service_is_checked_before_anything_starts() {
+    let text = |url: &str| format!("enrich:\n  remote: {{name: rep, url: '{url}', score: /s}}\n");
+    let config = load(&text("https://rep.example/{ip}")).expect("valid");
+    assert_eq!(config.enrich.remote.expect("set").requests_per_s, 10);
+    let said = mistake(&text("http://rep.example/{ip}"));
+    assert!(said.contains("enrich.remote.url must be https"), "{said}");
+    let keys = json_schema();
+    let keys = keys.pointer("/properties/enrich/properties/remote/properties");
+    let keys = keys.and_then(|keys| keys.as_object()).expect("object");
+    let written = serde_json::json!({"name": "n", "url": "https://h/{ip}", "score": ""});
+    let service: haetae_enrich::remote::RemoteService = serde_json::from_value(written).expect("valid");
+    let all = serde_json::to_value(&service).expect("plain data");
+    let known = all.as_object().expect("object");
+    assert!(known.keys().eq(keys.keys()), "{known:?} {keys:?}");
+}

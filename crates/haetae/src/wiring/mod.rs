@@ -1,9 +1,11 @@
-//! The store, the journal, the query engine and the sandbox, fitted to the seams of the other parts.
+//! The store, the journal, the query engine, the sandbox and the remote reputation service, fitted to
+//! the seams of the other parts.
 
 mod cleaning;
 mod door;
 mod extractor;
 mod ledger;
+mod lookups;
 mod meters;
 mod outbox;
 mod parsers;
@@ -15,6 +17,7 @@ pub use cleaning::clean_up;
 pub use door::JournalDoor;
 pub use extractor::{AlarmBell, Sandboxed};
 pub use ledger::StoreLedger;
+pub use lookups::Lookups;
 pub use meters::Meters;
 pub use outbox::StoreOutbox;
 pub use parsers::{Shelf, built_in, signed_subject, split_id};

@@ -7,4 +7,5 @@ mod end_to_end;
 mod notify;
 mod order;
 mod parsers;
+mod remote;
 mod support;

@@ -5,7 +5,7 @@
 //! incoming webhooks*, *Rate limits*, *Block Kit reference*.
 
 mod blocks;
-mod retry_after;
+pub mod retry_after;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// How long to wait from `now`; `None` when the value is neither. Fractions of seconds are
 /// taken too. A date in the past means no wait.
-pub(super) fn parse(value: &str, now: Micros) -> Option<Duration> {
+pub fn parse(value: &str, now: Micros) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();

@@ -1,5 +1,6 @@
 //! The store through its public face.
 
+mod amend;
 mod catalog;
 mod compaction;
 mod crash;

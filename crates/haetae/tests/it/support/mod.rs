@@ -1,4 +1,5 @@
 pub mod http;
+pub mod reputation;
 pub mod s3;
 pub mod service;
 pub mod site;
