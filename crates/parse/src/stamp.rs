@@ -96,9 +96,15 @@ impl Calendar {
     /// The instant at which the local clock shows `shown_us`.
     #[inline]
     fn local(&self, shown_us: i64) -> Option<i64> {
-        let Some(zone) = &self.zone else {
-            return Some(shown_us);
-        };
+        match &self.zone {
+            None => Some(shown_us),
+            Some(zone) => self.local_in(zone, shown_us),
+        }
+    }
+
+    /// Apart, so that it does not weigh on UTC.
+    #[inline(never)]
+    fn local_in(&self, zone: &LocalZone, shown_us: i64) -> Option<i64> {
         let mut last = self.last.get();
         let offset_s = zone.offset_at(shown_us.div_euclid(SECOND_US), &mut last);
         self.last.set(last);
