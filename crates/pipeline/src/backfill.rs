@@ -22,7 +22,7 @@ impl Backfill {
 
     /// Puts what came into rows that are not committed yet, and says into how many. Rows are found
     /// by `src_key`: the stored address may be truncated or hashed. Committed rows stay without.
-    pub fn into_hot(&self, store: &Store) -> u64 {
+    pub fn fill_in(&self, store: &Store) -> u64 {
         let Some(remote) = &self.remote else { return 0 };
         let late = remote
             .lock()

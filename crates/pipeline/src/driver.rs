@@ -410,7 +410,7 @@ impl Driver {
         if unit.is_empty() && self.store.hot_rows() == 0 {
             return Ok(());
         }
-        self.backfill.into_hot(&self.store);
+        self.backfill.fill_in(&self.store);
         let incidents = unit.incidents.clone();
         let report = self.commit_until_it_holds(unit)?;
         let counts = self.pending.committed();
