@@ -9,6 +9,7 @@ use crate::client::ClientColumns;
 use crate::cloudfront::{self, INVALID_UTF8};
 use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
+use crate::json_record;
 use crate::json_records::{self, MakeRow, Refusal, put_text};
 use crate::json_scan::{Kind, Member, Scanner, Value};
 use crate::options::{Limits, ParseOptions};
@@ -399,7 +400,12 @@ fn put_joined(sheet: &mut Sheet<'_>, slot: Slot, text: &str, stem: &Value, query
 }
 
 impl MakeRow for Rows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(
+        &mut self,
+        sheet: &mut Sheet<'_>,
+        members: &json_record::Record,
+        span: Range<usize>,
+    ) -> Result<i64, Refusal> {
         let text = sheet.text();
         if !self.find(text, members) {
             return Err((Reason::BadField, "no field of CloudFront's".into()));

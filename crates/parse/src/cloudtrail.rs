@@ -13,6 +13,7 @@ use crate::block::Framing;
 use crate::client::{BAD_ADDRESS, ClientColumns};
 use crate::format::{FormatSpec, Recognise};
 use crate::json_columns::{JsonColumns, is_missing};
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, get, get_string, put_text};
 use crate::json_scan::{Kind, Member};
 use crate::options::{Limits, ParseOptions};
@@ -85,20 +86,18 @@ struct Rows {
     blocked: Slot,
     raw: Slot,
     warnings: Slot,
-    detail: Vec<Member>,
 }
 
 impl CloudTrail {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         let plan = Plan::new(Dataset::CloudTrail, CORE, &options.columns);
         let rows = Rows {
-            columns: JsonColumns::new(&plan, Dataset::CloudTrail, &options.limits, &[]),
+            columns: JsonColumns::new(&plan, Dataset::CloudTrail, &[]),
             client: ClientColumns::new(&plan, &options.client_ip),
             account: plan.slot("account"),
             blocked: plan.slot("blocked"),
             raw: plan.slot("raw"),
             warnings: plan.slot("warnings"),
-            detail: Vec::new(),
         };
         CloudTrail {
             plan,
@@ -144,6 +143,7 @@ impl Rows {
     fn event(
         &mut self,
         sheet: &mut Sheet<'_>,
+        record: &Record,
         event: &[Member],
         span: Range<usize>,
         envelope: &[Member],
@@ -154,7 +154,7 @@ impl Rows {
         let stamp = get(text, event, "eventTime").ok_or_else(|| bad("no eventTime"))?;
         let ts = json_records::time(text, stamp).ok_or_else(|| bad("eventTime is no time"))?;
         sheet.put_span(self.raw, row, span);
-        self.columns.fill(sheet, event);
+        self.columns.fill(sheet, record, event);
         for member in envelope {
             if text[member.key.span.clone()] != *"detail" {
                 self.columns.attribute("", member);
@@ -163,7 +163,7 @@ impl Rows {
         self.columns.put_attrs(sheet);
         self.address(sheet, event);
         if self.account.wanted() {
-            self.account(sheet, event);
+            self.account(sheet, record, event);
         }
         if self.blocked.wanted() {
             let code = get_string(text, event, "errorCode");
@@ -191,16 +191,15 @@ impl Rows {
         }
     }
 
-    fn account(&mut self, sheet: &mut Sheet<'_>, event: &[Member]) {
+    fn account(&mut self, sheet: &mut Sheet<'_>, record: &Record, event: &[Member]) {
         let text = sheet.text();
         let known = |value: &&_| !is_missing(text, value);
         let row = sheet.row();
         if let Some(value) = get(text, event, "recipientAccountId").filter(known) {
             put_text(sheet, self.account, row, value);
         } else if let Some(identity) = get(text, event, "userIdentity") {
-            let mut members = Vec::new();
-            self.columns.members(text, identity, &mut members);
-            if let Some(value) = get(text, &members, "accountId").filter(known) {
+            let members = record.members_of(identity);
+            if let Some(value) = get(text, members, "accountId").filter(known) {
                 put_text(sheet, self.account, row, value);
             }
         }
@@ -208,18 +207,18 @@ impl Rows {
 }
 
 impl MakeRow for Rows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, record: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         let detail = get(text, record, "detail")
             .filter(|detail| detail.kind == Kind::Object && get(text, record, "eventTime").is_none());
         let Some(detail) = detail else {
-            return self.event(sheet, record, span, &[]);
+            return self.event(sheet, record, record, span, &[]);
         };
-        let mut event = std::mem::take(&mut self.detail);
-        self.columns.members(text, detail, &mut event);
-        let made = self.event(sheet, &event, span, record);
-        self.detail = event;
-        made
+        self.event(sheet, record, record.members_of(detail), span, record)
+    }
+
+    fn reads_inside(&self) -> bool {
+        true
     }
 
     fn skips(&self, text: &str, record: &[Member]) -> bool {

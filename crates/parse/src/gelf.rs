@@ -10,6 +10,7 @@ use crate::block::Framing;
 use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
 use crate::json_columns::{JsonColumns, is_missing};
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, get, put_text};
 use crate::json_scan::Member;
 use crate::options::{Limits, ParseOptions};
@@ -68,7 +69,7 @@ impl Gelf {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         let plan = Plan::new(Dataset::Gelf, CORE, &options.columns);
         let rows = Rows {
-            columns: JsonColumns::new(&plan, Dataset::Gelf, &options.limits, &["message"]),
+            columns: JsonColumns::new(&plan, Dataset::Gelf, &["message"]),
             short_message: plan.slot("short_message"),
             raw: plan.slot("raw"),
             warnings: plan.slot("warnings"),
@@ -124,7 +125,7 @@ impl Rows {
 }
 
 impl MakeRow for Rows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, record: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         let row = sheet.row();
         let stamp = get(text, record, "timestamp").filter(|value| !is_missing(text, value));
@@ -137,9 +138,13 @@ impl MakeRow for Rows {
             sheet.warn(row, TS_MISSING);
         }
         sheet.put_span(self.raw, row, span);
-        self.columns.fill(sheet, record);
+        self.columns.fill(sheet, record, record);
         self.message(sheet, record);
         self.columns.put_attrs(sheet);
         Ok(ts)
+    }
+
+    fn reads_inside(&self) -> bool {
+        true
     }
 }

@@ -9,7 +9,11 @@ use crate::block::Framing;
 use crate::client::ClientColumns;
 use crate::combined::{CORE, request_parts};
 use crate::format::{FormatSpec, Opening, Recognise};
-use crate::json_columns::is_missing;
+use crate::json_columns::ATTRS_KEPT_MAX;
+use crate::json_keys::{
+    CLIENT_ROLE, Fill, Found, HOPS_ROLE, Keys, QUERY_ROLE, STATUS, TEXT, TIME_ROLE, known_keys,
+};
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, put_text};
 use crate::json_scan::{self, Kind, Member, Scanner, Value};
 use crate::options::{Limits, ParseOptions};
@@ -17,7 +21,6 @@ use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
 use crate::stamp::Calendar;
-use ahash::AHashMap;
 use haetae_event::{Dataset, Micros, Reason};
 use std::ops::Range;
 
@@ -33,175 +36,6 @@ pub static SPEC: FormatSpec = FormatSpec {
 
 /// Warning of a record without any time: it is stored at its arrival.
 pub const TS_MISSING: &str = "ts_missing";
-
-/// Spellings of a record's time, the first with a value wins.
-pub const TIME: &[&str] = &[
-    "ts",
-    "@timestamp",
-    "timestamp",
-    "time",
-    "datetime",
-    "time_iso8601",
-    "time_local",
-    "msec",
-    "start_time",
-    "eventTime",
-];
-/// Spellings of the peer's address.
-pub const CLIENT: &[&str] = &[
-    "src_ip",
-    "client_ip",
-    "clientIp",
-    "clientip",
-    "remote_addr",
-    "remote_ip",
-    "remote_host",
-    "source_ip",
-    "ip",
-    "peer_ip",
-];
-/// Spellings of the header with the hops.
-pub const FORWARDED: &[&str] = &[
-    "http_x_forwarded_for",
-    "x_forwarded_for",
-    "x-forwarded-for",
-    "xff",
-];
-
-/// What a known key fills.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fill {
-    Text(Slot),
-    I32(Slot),
-    I64(Slot),
-    F64(Slot),
-    Bool(Slot),
-}
-
-/// (column, its keys), by type.
-const TEXT: &[(&str, &[&str])] = &[
-    (
-        "method",
-        &["method", "request_method", "http_method", "httpMethod", "verb"],
-    ),
-    // `request_uri` is as logged; nginx's `uri` is decoded and has no query.
-    ("uri", &["request_uri", "uri", "url", "path", "uri_path"]),
-    (
-        "ua",
-        &["ua", "user_agent", "http_user_agent", "userAgent", "agent"],
-    ),
-    (
-        "dst_host",
-        &[
-            "host",
-            "dst_host",
-            "http_host",
-            "server_name",
-            "hostname",
-            "vhost",
-        ],
-    ),
-    (
-        "account",
-        &[
-            "account",
-            "user_id",
-            "userId",
-            "user",
-            "username",
-            "account_id",
-            "remote_user",
-        ],
-    ),
-    ("session_id", &["session_id", "sessionId", "session"]),
-    ("request_id", &["request_id", "requestId", "req_id"]),
-    ("trace_id", &["trace_id", "traceId", "trace.id"]),
-    ("rule_id", &["rule_id", "ruleId"]),
-    ("ja4", &["ja4"]),
-    ("http_referer", &["http_referer", "referer", "referrer"]),
-    ("protocol", &["protocol", "server_protocol", "http_version"]),
-    ("http_x_forwarded_for", FORWARDED),
-    ("request", &["request"]),
-    ("level", &["level", "severity", "lvl"]),
-    ("message", &["message", "msg"]),
-    ("service", &["service", "logger"]),
-];
-const WHOLE: &[(&str, &[&str])] = &[
-    (
-        "bytes_out",
-        &[
-            "bytes_out",
-            "bytes",
-            "body_bytes_sent",
-            "bytes_sent",
-            "response_size",
-            "response_bytes",
-            "size",
-        ],
-    ),
-    (
-        "bytes_in",
-        &[
-            "bytes_in",
-            "request_length",
-            "request_size",
-            "bytes_received",
-            "request_bytes",
-        ],
-    ),
-];
-/// The query, where the path stands alone.
-const QUERY: &[&str] = &["args", "query_string", "query"];
-const STATUS: &[&str] = &[
-    "status",
-    "status_code",
-    "statusCode",
-    "response_status",
-    "http_status",
-    "code",
-];
-const DURATION: &[&str] = &["request_time"];
-const BLOCKED: &[&str] = &["blocked"];
-
-/// A key's name, its rank among the spellings of its column, the column's number, what it fills.
-pub type KnownKey = (&'static str, usize, usize, Fill);
-
-/// Known keys for looking up; of a name that fills two columns the first counts.
-fn by_name(keys: Vec<KnownKey>) -> AHashMap<&'static str, (usize, usize, Fill)> {
-    let mut names = AHashMap::new();
-    for (name, rank, column, fill) in keys {
-        names.entry(name).or_insert((rank, column, fill));
-    }
-    names
-}
-
-/// The keys that fill columns: of Core v1 and those that `native` says the dataset has. A column
-/// it lacks has its keys in the attributes. Only in an access record (`web`) is it certain what
-/// `bytes` and `size` count.
-pub fn known_keys(plan: &Plan, web: bool, native: impl Fn(&str) -> bool) -> Vec<KnownKey> {
-    let mut keys = Vec::new();
-    let mut columns = 0;
-    let mut add = |column: &str, names: &[&'static str], fill: fn(Slot) -> Fill| {
-        columns += 1;
-        if native(column) || CORE.contains(&column) {
-            keys.extend(
-                names
-                    .iter()
-                    .enumerate()
-                    .map(|(rank, name)| (*name, rank, columns, fill(plan.slot(column)))),
-            );
-        }
-    };
-    TEXT.iter()
-        .for_each(|(column, names)| add(column, names, Fill::Text));
-    WHOLE
-        .iter()
-        .for_each(|(column, names)| add(column, if web { names } else { &names[..1] }, Fill::I64));
-    add("status", if web { STATUS } else { &STATUS[..3] }, Fill::I32);
-    add("request_time", DURATION, Fill::F64);
-    add("blocked", BLOCKED, Fill::Bool);
-    keys
-}
 
 /// Whether the keys are those of an access record.
 pub fn is_access_record(text: &str, limits: &Limits) -> bool {
@@ -277,8 +111,7 @@ pub struct Json {
 }
 
 struct JsonRows {
-    /// By key: rank among the spellings of its column, the column's number, what it fills.
-    keys: AHashMap<&'static str, (usize, usize, Fill)>,
+    keys: Keys,
     client: ClientColumns,
     line: RequestLine,
     raw: Slot,
@@ -286,8 +119,9 @@ struct JsonRows {
     warnings: Slot,
     arrival: Micros,
     calendar: Calendar,
-    /// (member, its rank, the column's number, what it fills), for the record at hand.
-    chosen: Vec<(usize, usize, usize, Fill)>,
+    found: Found,
+    /// The text for `attrs`, kept for its memory.
+    text: String,
 }
 
 /// Columns that a request line can fill.
@@ -310,9 +144,10 @@ impl Json {
         let plan = Plan::new(dataset, CORE, &options.columns);
         let web = dataset == Dataset::Web;
         let native = |column: &str| dataset.native_fields().iter().any(|f| f.column == column);
+        let client = ClientColumns::new(&plan, &options.client_ip);
         let rows = JsonRows {
-            keys: by_name(known_keys(&plan, web, native)),
-            client: ClientColumns::new(&plan, &options.client_ip),
+            keys: Keys::new(&known_keys(&plan, web, native), client.header()),
+            client,
             line: RequestLine {
                 web,
                 method: plan.slot("method"),
@@ -324,7 +159,8 @@ impl Json {
             warnings: plan.slot("warnings"),
             arrival: options.arrival,
             calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
-            chosen: Vec::new(),
+            found: Found::default(),
+            text: String::new(),
         };
         Json {
             dataset,
@@ -350,21 +186,11 @@ impl Parser for Json {
     }
 }
 
-/// The best-ranked member among `names`, `None` when there is none with a value.
-fn pick<'m>(text: &str, members: &'m [Member], names: &[&str]) -> Option<&'m Member> {
-    names.iter().find_map(|name| {
-        members
-            .iter()
-            .rev()
-            .find(|m| text[m.key.span.clone()] == **name && !is_missing(text, &m.value))
-    })
-}
-
 impl MakeRow for JsonRows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, members: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
-        let time = pick(text, members, TIME);
-        let ts = match time {
+        self.keys.find(text, members, &mut self.found);
+        let ts = match self.found.in_role(members, TIME_ROLE) {
             Some(member) => {
                 json_records::local_time(text, &member.value, &self.calendar).ok_or_else(|| {
                     let shown: String = text[member.value.whole()].chars().take(60).collect();
@@ -382,52 +208,29 @@ impl MakeRow for JsonRows {
             }
         };
         sheet.put_span(self.raw, sheet.row(), span);
-        self.fields(sheet, members, time);
+        self.fields(sheet, members);
+        self.address(sheet, members);
         Ok(ts)
     }
 }
 
 impl JsonRows {
     /// Fills the known columns and gathers the rest into `attrs`.
-    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &[Member], time: Option<&Member>) {
+    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &[Member]) {
         let text = sheet.text();
         let row = sheet.row();
-        let client = pick(text, members, CLIENT);
-        let same = |a: Option<&Member>, b: &Member| a.is_some_and(|a| a.key.span == b.key.span);
-        let mut attrs = String::new();
-        self.chosen.clear();
-        let mut losers = Vec::new();
-        for (at, member) in members.iter().enumerate() {
-            if same(time, member) || same(client, member) {
-                continue;
-            }
-            let key = &text[member.key.span.clone()];
-            let scalar = !matches!(member.value.kind, Kind::Object | Kind::Array);
-            let Some(&(rank, column, fill)) = self.keys.get(key).filter(|_| scalar) else {
-                let known = CLIENT.contains(&key) || TIME.contains(&key);
-                if !(known && is_missing(text, &member.value)) {
-                    attribute(&mut attrs, self.attrs, text, member);
-                }
-                continue;
-            };
-            if is_missing(text, &member.value) {
-                continue;
-            }
-            match self.chosen.iter_mut().find(|(_, _, other, _)| *other == column) {
-                Some(best) if rank <= best.1 => {
-                    losers.push(best.0);
-                    (best.0, best.1) = (at, rank);
-                }
-                Some(_) => losers.push(at),
-                None => self.chosen.push((at, rank, column, fill)),
-            }
-        }
-        self.request_line(sheet, members);
-        for at in losers {
+        let mut attrs = std::mem::take(&mut self.text);
+        attrs.clear();
+        let taken = [TIME_ROLE, CLIENT_ROLE].map(|role| self.found.roles[role].map(|(at, _)| at));
+        for &at in self.found.rest.iter().filter(|at| !taken.contains(&Some(**at))) {
             attribute(&mut attrs, self.attrs, text, &members[at]);
         }
-        for &(at, _, _, fill) in &self.chosen {
-            if !put(sheet, row, fill, members, at) {
+        self.request_line(sheet, members);
+        for &at in &self.found.losers {
+            attribute(&mut attrs, self.attrs, text, &members[at]);
+        }
+        for &(at, _, fill) in &self.found.chosen {
+            if !put(sheet, row, fill, &members[at].value) {
                 attribute(&mut attrs, self.attrs, text, &members[at]);
             }
         }
@@ -435,21 +238,29 @@ impl JsonRows {
             attrs.push('}');
             sheet.put_str(self.attrs, row, &attrs);
         }
-        if let Some(client) = client
-            && let Some(peer) = json_records::string(text, &client.value)
-        {
-            let forwarded = [self.client.header(), &self.client.header().replace('-', "_")]
-                .iter()
-                .find_map(|name| pick(text, members, &[*name]))
-                .or_else(|| pick(text, members, FORWARDED))
-                .and_then(|member| json_records::string(text, &member.value));
-            match client.value.kind {
-                Kind::Str { escaped: false } => {
-                    self.client
-                        .put(sheet, row, client.value.span.clone(), forwarded.as_deref());
-                }
-                _ => self.client.put_text(sheet, row, &peer, forwarded.as_deref()),
+        attrs.shrink_to(ATTRS_KEPT_MAX);
+        self.text = attrs;
+    }
+
+    fn address(&mut self, sheet: &mut Sheet<'_>, members: &[Member]) {
+        let text = sheet.text();
+        let row = sheet.row();
+        let Some(client) = self.found.in_role(members, CLIENT_ROLE) else {
+            return;
+        };
+        let Some(peer) = json_records::string(text, &client.value) else {
+            return;
+        };
+        let forwarded = self
+            .found
+            .in_role(members, HOPS_ROLE)
+            .and_then(|member| json_records::string(text, &member.value));
+        match client.value.kind {
+            Kind::Str { escaped: false } => {
+                self.client
+                    .put(sheet, row, client.value.span.clone(), forwarded.as_deref());
             }
+            _ => self.client.put_text(sheet, row, &peer, forwarded.as_deref()),
         }
     }
 }
@@ -457,7 +268,11 @@ impl JsonRows {
 impl JsonRows {
     /// The member chosen for a text column.
     fn chosen_for<'m>(&self, members: &'m [Member], slot: Slot) -> Option<&'m Value> {
-        let &(at, ..) = self.chosen.iter().find(|(.., fill)| *fill == Fill::Text(slot))?;
+        let &(at, ..) = self
+            .found
+            .chosen
+            .iter()
+            .find(|(.., fill)| *fill == Fill::Text(slot))?;
         Some(&members[at].value)
     }
 
@@ -474,7 +289,7 @@ impl JsonRows {
         if known(line.uri) {
             self.join_query(sheet, members);
         }
-        let Some(request) = json_records::get(text, members, "request") else {
+        let Some(Member { value: request, .. }) = self.found.request.and_then(|at| members.get(at)) else {
             return;
         };
         if !matches!(request.kind, Kind::Str { .. }) {
@@ -488,10 +303,7 @@ impl JsonRows {
                 && !part.is_empty()
                 && !known(slot)
             {
-                let value = Value {
-                    kind: request.kind,
-                    span: part,
-                };
+                let value = Value::new(request.kind, part);
                 put_text(sheet, slot, row, &value);
             }
         }
@@ -500,7 +312,10 @@ impl JsonRows {
     /// Puts path and query as one where the record has them apart.
     fn join_query(&self, sheet: &mut Sheet<'_>, members: &[Member]) {
         let text = sheet.text();
-        let query = pick(text, members, QUERY).map(|member| &member.value);
+        let query = self
+            .found
+            .in_role(members, QUERY_ROLE)
+            .map(|member| &member.value);
         let path = self.chosen_for(members, self.line.uri);
         let (Some(path), Some(query)) = (path, query) else {
             return;
@@ -529,13 +344,10 @@ fn attribute(attrs: &mut String, slot: Slot, text: &str, member: &Member) {
     attrs.push_str(&text[member.value.whole()]);
 }
 
-/// Puts a value into its column; `false` when it does not fit and must not be lost.
-fn put(sheet: &mut Sheet<'_>, row: usize, fill: Fill, members: &[Member], at: usize) -> bool {
+/// Puts a value, which is not missing, into its column; `false` when it does not fit and must not be
+/// lost.
+fn put(sheet: &mut Sheet<'_>, row: usize, fill: Fill, value: &Value) -> bool {
     let text = sheet.text();
-    let value = &members[at].value;
-    if is_missing(text, value) {
-        return true;
-    }
     match fill {
         Fill::Text(slot) => put_text(sheet, slot, row, value),
         // A status; 0 and 000 stand for none.

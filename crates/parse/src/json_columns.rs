@@ -7,14 +7,18 @@
 //!
 //! What is not here: core columns that are not a copy of one member.
 
+use crate::json_record::Record;
 use crate::json_records::{number, put_text, whole};
-use crate::json_scan::{Kind, Member, Scanner, Value};
-use crate::options::Limits;
+use crate::json_scan::{Kind, Member, Value};
+use crate::key_order::{Cursor, KeyOrder};
 use crate::plan::{Plan, Slot};
 use crate::sheet::Sheet;
 use haetae_event::Dataset;
 use haetae_event::dataset::{NativeField, NativeType};
 use std::ops::Range;
+
+/// Bytes of the text for `attrs` that memory is kept for from record to record.
+pub const ATTRS_KEPT_MAX: usize = 1 << 16;
 
 /// What a member fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +41,9 @@ enum Node {
 struct Level {
     /// Dotted path of the object with a dot behind, empty for the record.
     prefix: &'static str,
-    /// In the order vendors write them, so that the next key is mostly the next entry.
     entries: Vec<(&'static str, Node)>,
+    /// Finds entries.
+    keys: KeyOrder,
     /// Whether anything in it is wanted; else nested objects are not even read.
     wanted: bool,
 }
@@ -54,17 +59,15 @@ struct Left {
 pub struct JsonColumns {
     top: Level,
     attrs: Slot,
-    depth_max: usize,
-    fields_max: usize,
     left: Vec<Left>,
-    /// Members of nested objects, kept for their memory.
-    spare: Vec<Vec<Member>>,
+    /// The text for `attrs`, kept for its memory.
+    text: String,
 }
 
 impl JsonColumns {
     /// `own` names what the caller puts itself: vendor names of fields, and members of the record
     /// that have no column. So are all fields that are the same as `peer_ip`.
-    pub fn new(plan: &Plan, dataset: Dataset, limits: &Limits, own: &[&'static str]) -> Self {
+    pub fn new(plan: &Plan, dataset: Dataset, own: &[&'static str]) -> Self {
         let mut top = Level::new("");
         for field in dataset.native_fields() {
             let fill = if own.contains(&field.vendor) {
@@ -86,10 +89,8 @@ impl JsonColumns {
         JsonColumns {
             top,
             attrs,
-            depth_max: limits.json_depth_max,
-            fields_max: limits.json_fields_max,
             left: Vec::new(),
-            spare: Vec::new(),
+            text: String::new(),
         }
     }
 
@@ -101,21 +102,20 @@ impl JsonColumns {
         });
         if let Some(fill) = fill {
             self.top.entries.push((key, Node::Column(fill)));
+            self.top.index();
         }
     }
 
-    /// Puts the members of the record into the current row. What has no column is kept back until
-    /// [`JsonColumns::put_attrs`].
-    pub fn fill(&mut self, sheet: &mut Sheet<'_>, members: &[Member]) {
+    /// Puts `members`, which are the record's own or those of an object in it, into the current
+    /// row. What has no column is kept back until [`JsonColumns::put_attrs`].
+    pub fn fill(&mut self, sheet: &mut Sheet<'_>, record: &Record, members: &[Member]) {
         self.left.clear();
         let mut walk = Walk {
             attrs: self.attrs.wanted(),
-            depth_max: self.depth_max,
-            fields_max: self.fields_max,
+            record,
             left: &mut self.left,
-            spare: &mut self.spare,
         };
-        walk.level(sheet, &self.top, members);
+        walk.level(sheet, &mut self.top, members);
     }
 
     /// Adds a member as it stands to the attributes of the row at hand.
@@ -134,7 +134,8 @@ impl JsonColumns {
         }
         let text = sheet.text();
         self.left.sort_by_key(|left| left.key.start);
-        let mut attrs = String::new();
+        let attrs = &mut self.text;
+        attrs.clear();
         for left in self.left.drain(..) {
             attrs.push(if attrs.is_empty() { '{' } else { ',' });
             attrs.push('"');
@@ -144,20 +145,8 @@ impl JsonColumns {
             attrs.push_str(&text[left.value]);
         }
         attrs.push('}');
-        sheet.put_str(self.attrs, sheet.row(), &attrs);
-    }
-
-    /// Reads the members of an object value; leaves `into` empty for any other kind.
-    pub fn members(&self, text: &str, value: &Value, into: &mut Vec<Member>) {
-        members(text, value, self.depth_max, self.fields_max, into);
-    }
-}
-
-fn members(text: &str, value: &Value, depth_max: usize, fields_max: usize, into: &mut Vec<Member>) {
-    into.clear();
-    if value.kind == Kind::Object {
-        // Checked when the record was read.
-        let _ = Scanner::new(text, value.span.start, depth_max, fields_max).object(into);
+        sheet.put_str(self.attrs, sheet.row(), attrs);
+        attrs.shrink_to(ATTRS_KEPT_MAX);
     }
 }
 
@@ -180,8 +169,14 @@ impl Level {
         Level {
             prefix,
             entries: Vec::new(),
+            keys: KeyOrder::new([]),
             wanted: false,
         }
+    }
+
+    /// Makes the entries found by their keys.
+    fn index(&mut self) {
+        self.keys = KeyOrder::new(self.entries.iter().map(|(key, _)| *key));
     }
 
     /// Adds the field at `path`, the rest of its vendor name below this level.
@@ -201,8 +196,9 @@ impl Level {
         }
     }
 
-    /// Notes what is wanted, from the deepest level up.
+    /// Notes what is wanted, from the deepest level up. No entries are added after it.
     fn close(&mut self, attrs: bool) -> bool {
+        self.index();
         self.wanted = attrs;
         for (_, node) in &mut self.entries {
             self.wanted |= match node {
@@ -211,17 +207,6 @@ impl Level {
             };
         }
         self.wanted
-    }
-
-    /// The entry of a key, tried first at `hint`, which moves to the entry before it.
-    #[inline]
-    fn find(&self, key: &str, hint: &mut usize) -> Option<&Node> {
-        let at = match self.entries.get(*hint) {
-            Some((name, _)) if *name == key => *hint,
-            _ => self.entries.iter().position(|(name, _)| *name == key)?,
-        };
-        *hint = at.wrapping_sub(1);
-        Some(&self.entries[at].1)
     }
 }
 
@@ -238,32 +223,29 @@ impl Fill {
 
 struct Walk<'w> {
     attrs: bool,
-    depth_max: usize,
-    fields_max: usize,
+    record: &'w Record,
     left: &'w mut Vec<Left>,
-    spare: &'w mut Vec<Vec<Member>>,
 }
 
 impl Walk<'_> {
     /// From the last member to the first: a value already put stays. Depth is that of the fields.
-    fn level(&mut self, sheet: &mut Sheet<'_>, level: &Level, members_here: &[Member]) {
+    fn level(&mut self, sheet: &mut Sheet<'_>, level: &mut Level, members: &[Member]) {
         if !level.wanted {
             return;
         }
         let text = sheet.text();
-        let mut hint = usize::MAX;
-        for member in members_here.iter().rev() {
+        let mut cursor = Cursor::default();
+        for member in members.iter().rev() {
             let key = &text[member.key.span.clone()];
-            let placed = match level.find(key, &mut hint) {
-                Some(Node::Column(fill)) => put(sheet, *fill, &member.value),
-                Some(Node::Inside(inside)) if member.value.kind == Kind::Object => {
-                    let mut nested = self.spare.pop().unwrap_or_default();
-                    members(text, &member.value, self.depth_max, self.fields_max, &mut nested);
-                    self.level(sheet, inside, &nested);
-                    self.spare.push(nested);
+            let entry = level.keys.find(&mut cursor, key);
+            let placed = match entry.and_then(|at| level.entries.get_mut(usize::from(at))) {
+                Some((_, Node::Column(fill))) => put(sheet, *fill, &member.value),
+                Some((_, Node::Inside(inside))) if member.value.kind == Kind::Object => {
+                    let record = self.record;
+                    self.level(sheet, inside, record.inside(&member.value));
                     true
                 }
-                Some(Node::Inside(_)) => member.value.kind == Kind::Null,
+                Some((_, Node::Inside(_))) => member.value.kind == Kind::Null,
                 None => false,
             };
             if !placed && self.attrs {
@@ -281,7 +263,7 @@ impl Walk<'_> {
 pub fn is_missing(text: &str, value: &Value) -> bool {
     match value.kind {
         Kind::Null => true,
-        Kind::Str { .. } => matches!(&text[value.span.clone()], "" | "-"),
+        Kind::Str { .. } => matches!(&text.as_bytes()[value.span.clone()], b"" | b"-"),
         _ => false,
     }
 }

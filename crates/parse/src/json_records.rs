@@ -7,12 +7,14 @@
 use crate::block::{Framing, Next};
 use crate::cloudfront::INVALID_UTF8;
 use crate::combined::lines;
+use crate::json_record::Record;
 use crate::json_scan::{self, Fault, Kind, Member, Scanner, Value};
 use crate::lines::{Sound, Tally, shown};
 use crate::options::Limits;
 use crate::parser::{ParsedBatch, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::scalar;
+use crate::separators::Marks;
 use crate::sheet::Sheet;
 use crate::stamp::{self, Calendar};
 use haetae_event::{Micros, Reason};
@@ -26,7 +28,12 @@ pub type Refusal = (Reason, String);
 pub trait MakeRow {
     /// `span` is the record's place in the text. The row is ended by the caller at the time given
     /// back.
-    fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal>;
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal>;
+
+    /// Whether the row is made of what stands in nested objects too.
+    fn reads_inside(&self) -> bool {
+        false
+    }
 
     /// Whether the record is no event by its nature, and is only counted as skipped.
     fn skips(&self, _text: &str, _members: &[Member]) -> bool {
@@ -44,13 +51,15 @@ pub fn parse(
 ) -> ParsedBatch {
     let sound = Sound::new(&block.bytes);
     let mut walk = Walk {
-        sheet: Sheet::new(plan, &sound.buffer, 0).expect("a sound block is UTF-8"),
+        sheet: Sheet::new(plan, &sound.buffer, rows(&sound.buffer, framing)).expect("a sound block is UTF-8"),
         tally: Tally::default(),
         sound: &sound,
+        marks: Marks::new(&sound.buffer),
         warnings: plan.slot("warnings"),
         limits,
         ordinal: block.first_ordinal,
-        members: Vec::new(),
+        record: Record::default(),
+        inside: make.reads_inside(),
     };
     match framing {
         Framing::Lines | Framing::Frames => walk.lines(make),
@@ -59,14 +68,28 @@ pub fn parse(
     walk.tally.close(walk.sheet.finish())
 }
 
+/// About how many rows there will be, to make room for: a guess from the first lines.
+fn rows(text: &[u8], framing: Framing) -> usize {
+    const LOOK_BYTES: usize = 8 << 10;
+    const ROWS_MAX: usize = 1 << 10;
+    if framing != Framing::Lines {
+        return 0;
+    }
+    let head = &text[..text.len().min(LOOK_BYTES)];
+    let lines = memchr::memchr_iter(b'\n', head).count();
+    (lines * text.len() / head.len().max(1)).min(ROWS_MAX)
+}
+
 struct Walk<'a> {
     sheet: Sheet<'a>,
     tally: Tally,
     sound: &'a Sound,
+    marks: Marks,
     warnings: Slot,
     limits: &'a Limits,
     ordinal: u64,
-    members: Vec<Member>,
+    record: Record,
+    inside: bool,
 }
 
 impl Walk<'_> {
@@ -190,18 +213,20 @@ impl Walk<'_> {
             span.start,
             self.limits.json_depth_max,
             self.limits.json_fields_max,
-        );
-        scanner.object(&mut self.members).map(|()| scanner.position())
+        )
+        .with_marks(&self.marks);
+        self.record.read(&mut scanner, self.inside)?;
+        Ok(scanner.position())
     }
 
     /// Makes a row of the members just read.
     fn make(&mut self, text: &str, span: Range<usize>, make: &mut dyn MakeRow) {
-        if make.skips(text, &self.members) {
+        if make.skips(text, &self.record) {
             self.tally.skip();
             self.ordinal += 1;
             return;
         }
-        match make.row(&mut self.sheet, &self.members, span.clone()) {
+        match make.row(&mut self.sheet, &self.record, span.clone()) {
             Ok(ts) => {
                 if self.warnings.wanted() && self.sound.is_repaired_in(&span) {
                     self.sheet.warn(self.sheet.row(), INVALID_UTF8);
@@ -242,7 +267,7 @@ pub fn get<'m>(text: &str, members: &'m [Member], key: &str) -> Option<&'m Value
     members
         .iter()
         .rev()
-        .find(|m| text[m.key.span.clone()] == *key)
+        .find(|m| text.as_bytes()[m.key.span.clone()] == *key.as_bytes())
         .map(|m| &m.value)
 }
 
@@ -264,12 +289,14 @@ pub fn string<'t>(text: &'t str, value: &Value) -> Option<Cow<'t, str>> {
 /// empty text and `-` are null.
 pub fn put_text(sheet: &mut Sheet<'_>, slot: Slot, row: usize, value: &Value) {
     let text = sheet.text();
-    let raw = &text[value.span.clone()];
-    if !slot.wanted() || value.kind == Kind::Null || raw.is_empty() || raw == "-" {
+    let raw = &text.as_bytes()[value.span.clone()];
+    if !slot.wanted() || value.kind == Kind::Null || matches!(raw, b"" | b"-") {
         return;
     }
     match value.kind {
-        Kind::Str { escaped: true } => sheet.put_str(slot, row, &json_scan::unescape(raw)),
+        Kind::Str { escaped: true } => {
+            sheet.put_str(slot, row, &json_scan::unescape(&text[value.span.clone()]));
+        }
         _ => sheet.put_span(slot, row, value.span.clone()),
     }
 }
@@ -278,9 +305,12 @@ pub fn put_text(sheet: &mut Sheet<'_>, slot: Slot, row: usize, value: &Value) {
 pub fn whole(text: &str, value: &Value) -> Option<i64> {
     match value.kind {
         Kind::Number | Kind::Str { .. } => {
-            let raw = &text[value.span.clone()];
-            scalar::integer(raw.as_bytes()).or_else(|| {
-                let number = scalar::decimal(raw.as_bytes())?;
+            if let Some(short) = scalar::short_integer(text.as_bytes(), &value.span) {
+                return Some(short);
+            }
+            let raw = &text.as_bytes()[value.span.clone()];
+            scalar::integer(raw).or_else(|| {
+                let number = scalar::decimal(raw)?;
                 (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
             })
         }
@@ -291,13 +321,20 @@ pub fn whole(text: &str, value: &Value) -> Option<i64> {
 /// The value as a number, also when it is written as a string.
 pub fn number(text: &str, value: &Value) -> Option<f64> {
     match value.kind {
-        Kind::Number | Kind::Str { .. } => scalar::decimal(text[value.span.clone()].as_bytes()),
+        Kind::Number | Kind::Str { .. } => scalar::decimal(&text.as_bytes()[value.span.clone()]),
         _ => None,
     }
 }
 
 /// An event time: RFC 3339, or Unix time in s, ms, µs or ns, in µs.
 pub fn time(text: &str, value: &Value) -> Option<i64> {
+    let raw = text.as_bytes().get(value.span.clone()).unwrap_or_default();
+    // The usual case first; no number looks like it.
+    if let Kind::Str { .. } = value.kind
+        && let Some(us) = scalar::iso_seconds(raw)
+    {
+        return Some(us);
+    }
     if let Some(number) = number(text, value) {
         if let Some(whole) = whole(text, value)
             && (100_000_000_000_000..100_000_000_000_000_000).contains(&whole.unsigned_abs())
@@ -307,7 +344,9 @@ pub fn time(text: &str, value: &Value) -> Option<i64> {
         return scalar::epoch_us(number);
     }
     let stamp = string(text, value)?;
-    if let Some(us) = scalar::iso_seconds(stamp.as_bytes()) {
+    if let Kind::Str { escaped: true } = value.kind
+        && let Some(us) = scalar::iso_seconds(stamp.as_bytes())
+    {
         return Some(us);
     }
     Micros::parse_rfc3339(stamp.trim())

@@ -3,6 +3,9 @@
 //! Grammar: RFC 8259. Strings are checked for control characters and escapes, numbers for their
 //! shape; the text must be UTF-8 already.
 
+pub use crate::json_braces::{Braces, next_object};
+use crate::scalar::leading_digits;
+use crate::separators::{self, Marks};
 use std::ops::Range;
 
 /// What kind of value a span holds.
@@ -25,9 +28,23 @@ pub enum Kind {
 pub struct Value {
     pub kind: Kind,
     pub span: Range<usize>,
+    /// Of an object or array: what [`Inside::close`] called its inside.
+    pub inside: u32,
 }
 
 impl Value {
+    /// What stands in an object or array is not known.
+    pub const NOT_KEPT: u32 = u32::MAX;
+
+    /// A value whose inside, if it has one, is not kept.
+    pub fn new(kind: Kind, span: Range<usize>) -> Self {
+        Value {
+            kind,
+            span,
+            inside: Value::NOT_KEPT,
+        }
+    }
+
     /// The span with the quotes, as it stands in the text.
     pub fn whole(&self) -> Range<usize> {
         match self.kind {
@@ -53,10 +70,32 @@ pub enum Fault {
     TooComplex,
 }
 
+/// Is told what stands in nested objects and arrays while they are read.
+pub trait Inside {
+    /// An object or array begins at `start`; `key` is its own in the object around it.
+    fn open(&mut self, kind: Kind, key: Option<Value>, start: usize);
+    /// `key` is `None` in an array.
+    fn scalar(&mut self, key: Option<Value>, value: Value);
+    /// The object or array opened last ends before `end`; gives back what its
+    /// [`Value::inside`] is to be.
+    fn close(&mut self, end: usize) -> u32;
+}
+
+/// Keeps nothing.
+impl Inside for () {
+    fn open(&mut self, _: Kind, _: Option<Value>, _: usize) {}
+    fn scalar(&mut self, _: Option<Value>, _: Value) {}
+    fn close(&mut self, _: usize) -> u32 {
+        Value::NOT_KEPT
+    }
+}
+
 /// A cursor over JSON text.
 pub struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Of the whole text, where somebody has made them.
+    marks: Option<&'a Marks>,
     depth_max: usize,
     fields_left: usize,
 }
@@ -67,16 +106,32 @@ impl<'a> Scanner<'a> {
         Scanner {
             bytes: text.as_bytes(),
             at,
+            marks: None,
             depth_max: depth_max.min(64),
             fields_left: fields_max,
         }
+    }
+
+    /// Lets the scanner use the marks of its text, or of one that its text is the beginning of.
+    pub fn with_marks(mut self, marks: &'a Marks) -> Self {
+        self.marks = Some(marks);
+        self
     }
 
     pub fn position(&self) -> usize {
         self.at
     }
 
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => self.peek_behind_blanks(),
+        }
+    }
+
+    #[inline(never)]
+    fn peek_behind_blanks(&mut self) -> Option<u8> {
         while let Some(&byte) = self.bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
                 return Some(byte);
@@ -86,6 +141,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
+    #[inline]
     fn expect(&mut self, wanted: u8) -> Result<(), Fault> {
         if self.peek() == Some(wanted) {
             self.at += 1;
@@ -100,6 +156,14 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the text is not an object, or not JSON, or too complex.
     pub fn object(&mut self, members: &mut Vec<Member>) -> Result<(), Fault> {
+        self.object_with(members, &mut ())
+    }
+
+    /// As [`Scanner::object`]; `inside` is told what stands in its nested values.
+    ///
+    /// # Errors
+    /// As [`Scanner::object`].
+    pub fn object_with(&mut self, members: &mut Vec<Member>, inside: &mut impl Inside) -> Result<(), Fault> {
         members.clear();
         self.expect(b'{')?;
         if self.peek() == Some(b'}') {
@@ -113,7 +177,10 @@ impl<'a> Scanner<'a> {
             let key = self.string()?;
             self.count_field()?;
             self.expect(b':')?;
-            let value = self.value()?;
+            let value = match self.plain_string() {
+                Some(string) => string,
+                None => self.value(inside)?,
+            };
             members.push(Member { key, value });
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -138,7 +205,7 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            items.push(self.value()?);
+            items.push(self.value(&mut ())?);
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => {
@@ -155,27 +222,45 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn value(&mut self) -> Result<Value, Fault> {
-        match self.peek() {
-            Some(b'{') => self.nested(Kind::Object),
-            Some(b'[') => self.nested(Kind::Array),
-            _ => self.scalar(),
+    #[inline]
+    fn value(&mut self, inside: &mut impl Inside) -> Result<Value, Fault> {
+        let kind = match self.peek() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            _ => return self.scalar(),
+        };
+        let start = self.at;
+        if self.depth_max > 1 && matches!(self.bytes.get(start..start + 2), Some(b"{}" | b"[]")) {
+            self.at += 2;
+            return Ok(Value::new(kind, start..self.at));
         }
+        self.nested(kind, inside)
     }
 
+    #[inline(always)]
     fn scalar(&mut self) -> Result<Value, Fault> {
+        if self.bytes.get(self.at) == Some(&b'"') {
+            return self.string();
+        }
+        self.bare()
+    }
+
+    /// A number, or one of the three words.
+    fn bare(&mut self) -> Result<Value, Fault> {
         let start = self.at;
         let kind = match self.bytes.get(start) {
-            Some(b'"') => return self.string(),
             Some(b't') => self.word(b"true", Kind::True)?,
             Some(b'f') => self.word(b"false", Kind::False)?,
             Some(b'n') => self.word(b"null", Kind::Null)?,
-            _ => self.number()?,
+            _ => match self.short_number() {
+                Some(end) => {
+                    self.at = end;
+                    Kind::Number
+                }
+                None => self.number()?,
+            },
         };
-        Ok(Value {
-            kind,
-            span: start..self.at,
-        })
+        Ok(Value::new(kind, start..self.at))
     }
 
     fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Fault> {
@@ -187,16 +272,36 @@ impl<'a> Scanner<'a> {
     }
 
     fn digits(&mut self) -> Result<usize, Fault> {
-        let count = self.bytes[self.at..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
-        self.at += count;
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        let count = self.at - start;
         if count == 0 {
             Err(Fault::Syntax(self.at))
         } else {
             Ok(count)
         }
+    }
+
+    /// Where a number at the cursor ends that is good, not long, and followed by a separator.
+    /// `None` says nothing.
+    #[inline]
+    fn short_number(&self) -> Option<usize> {
+        let digits = |from: usize| {
+            let eight = self.bytes.get(from..)?.first_chunk::<8>()?;
+            Some(leading_digits(eight)).filter(|count| (1..8).contains(count))
+        };
+        let start = self.at + usize::from(self.bytes.get(self.at) == Some(&b'-'));
+        let whole = digits(start)?;
+        if whole > 1 && self.bytes[start] == b'0' {
+            return None;
+        }
+        let mut end = start + whole;
+        if self.bytes[end] == b'.' {
+            end += 1 + digits(end + 1)?;
+        }
+        matches!(self.bytes[end], b',' | b'}' | b']').then_some(end)
     }
 
     fn number(&mut self) -> Result<Kind, Fault> {
@@ -221,12 +326,47 @@ impl<'a> Scanner<'a> {
         Ok(Kind::Number)
     }
 
-    fn string(&mut self) -> Result<Value, Fault> {
+    /// The first quote, backslash or control character at or after `from`, maybe behind the text.
+    #[inline]
+    fn special(&self, from: usize) -> Option<usize> {
+        match self.marks {
+            Some(marks) => marks.next(from),
+            None => separators::special(self.bytes, from),
+        }
+    }
+
+    /// The string at the cursor if there is one, good and without escapes. `None` says nothing.
+    #[inline(always)]
+    fn plain_string(&mut self) -> Option<Value> {
+        if self.bytes.get(self.at) != Some(&b'"') {
+            return None;
+        }
         let start = self.at + 1;
+        let end = self.special(start)?;
+        if self.bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(Value::new(Kind::Str { escaped: false }, start..end))
+    }
+
+    #[inline(always)]
+    fn string(&mut self) -> Result<Value, Fault> {
+        match self.plain_string() {
+            Some(string) => Ok(string),
+            None => self.string_with_escapes(self.at + 1),
+        }
+    }
+
+    #[inline(never)]
+    fn string_with_escapes(&mut self, start: usize) -> Result<Value, Fault> {
         let mut escaped = false;
         let mut at = start;
         loop {
-            at = special(self.bytes, at).ok_or(Fault::Syntax(self.bytes.len()))?;
+            at = self
+                .special(at)
+                .filter(|&at| at < self.bytes.len())
+                .ok_or(Fault::Syntax(self.bytes.len()))?;
             match self.bytes[at] {
                 b'"' => break,
                 b'\\' => {}
@@ -247,37 +387,38 @@ impl<'a> Scanner<'a> {
             };
         }
         self.at = at + 1;
-        Ok(Value {
-            kind: Kind::Str { escaped },
-            span: start..at,
-        })
+        Ok(Value::new(Kind::Str { escaped }, start..at))
     }
 
-    /// Skips an object or array, checking it.
-    fn nested(&mut self, kind: Kind) -> Result<Value, Fault> {
+    /// Reads an object or array, checking it.
+    fn nested(&mut self, kind: Kind, inside: &mut impl Inside) -> Result<Value, Fault> {
         let start = self.at;
         // One bit per level, 1 for an object; the record itself is the first level.
         let (mut stack, mut depth) = (0u64, 1usize);
         loop {
-            // A value is due.
+            // A value is due, in an object behind its key.
+            let key = match stack & 1 {
+                1 => Some(self.key()?),
+                _ => None,
+            };
             let opening = self.peek();
             if matches!(opening, Some(b'{' | b'[')) {
-                self.at += 1;
                 depth += 1;
                 if depth > self.depth_max {
                     return Err(Fault::TooComplex);
                 }
                 let object = opening == Some(b'{');
+                let opened = if object { Kind::Object } else { Kind::Array };
+                inside.open(opened, key, self.at);
+                self.at += 1;
                 stack = stack << 1 | u64::from(object);
                 let close = if object { b'}' } else { b']' };
                 if self.peek() != Some(close) {
-                    if object {
-                        self.key()?;
-                    }
                     continue;
                 }
             } else {
-                self.scalar()?;
+                let value = self.scalar()?;
+                inside.scalar(key, value);
             }
             // After a value, or before the close of an empty level.
             loop {
@@ -285,9 +426,6 @@ impl<'a> Scanner<'a> {
                 match self.peek() {
                     Some(b',') => {
                         self.at += 1;
-                        if object {
-                            self.key()?;
-                        }
                         break;
                     }
                     Some(b'}') if object => {}
@@ -297,125 +435,24 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 stack >>= 1;
                 depth -= 1;
+                let inside = inside.close(self.at);
                 if depth == 1 {
-                    return Ok(Value {
-                        kind,
-                        span: start..self.at,
-                    });
+                    let span = start..self.at;
+                    return Ok(Value { kind, span, inside });
                 }
             }
         }
     }
 
-    fn key(&mut self) -> Result<(), Fault> {
+    #[inline(always)]
+    fn key(&mut self) -> Result<Value, Fault> {
         if self.peek() != Some(b'"') {
             return Err(Fault::Syntax(self.at));
         }
-        self.string()?;
+        let key = self.string()?;
         self.count_field()?;
-        self.expect(b':')
-    }
-}
-
-/// The first quote, backslash or control character at or after `from`, eight bytes at a time.
-#[inline]
-fn special(bytes: &[u8], from: usize) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    // The lowest mark is right; borrows only make false ones above it.
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGHS;
-    let mut at = from;
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*eight);
-        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-        let slash = below(word ^ (ONES * u64::from(b'\\')), 1);
-        let marks = quote | slash | below(word, 0x20);
-        if marks != 0 {
-            return Some(at + marks.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..)?;
-    let found = rest.iter().position(|&b| matches!(b, b'"' | b'\\') || b < 0x20)?;
-    Some(at + found)
-}
-
-/// A top-level object in a byte stream; `end` is `None` when the stream ends inside it.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    pub start: usize,
-    pub end: Option<usize>,
-}
-
-/// The first `{…}` at or after `from`, by counting braces outside strings; not validated.
-pub fn next_object(bytes: &[u8], from: usize) -> Option<Found> {
-    let start = from + memchr::memchr(b'{', bytes.get(from..)?)?;
-    let (mut at, mut depth) = (start, 0u64);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' => depth += 1,
-            b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(Found {
-                        start,
-                        end: Some(at + 1),
-                    });
-                }
-            }
-            b'"' => {
-                at += 1;
-                loop {
-                    let Some(found) = bytes
-                        .get(at..)
-                        .and_then(|rest| memchr::memchr2(b'"', b'\\', rest))
-                    else {
-                        return Some(Found { start, end: None });
-                    };
-                    at += found;
-                    if bytes[at] == b'"' {
-                        break;
-                    }
-                    at += 2;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    Some(Found { start, end: None })
-}
-
-/// Follows the braces of one object over any number of pieces.
-#[derive(Clone, Debug, Default)]
-pub struct Braces {
-    depth: u64,
-    string: bool,
-    escape: bool,
-}
-
-impl Braces {
-    /// Where the object that began with the first piece ends in this piece, behind its brace.
-    pub fn end(&mut self, piece: &[u8]) -> Option<usize> {
-        for (at, &byte) in piece.iter().enumerate() {
-            if self.escape {
-                self.escape = false;
-                continue;
-            }
-            match byte {
-                b'\\' if self.string => self.escape = true,
-                b'"' => self.string = !self.string,
-                b'{' if !self.string => self.depth += 1,
-                b'}' if !self.string => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        self.expect(b':')?;
+        Ok(key)
     }
 }
 
@@ -461,7 +498,7 @@ pub fn wrapper(bytes: &[u8], start: usize, key: &str) -> Wrapper {
 pub fn unescape(inside: &str) -> String {
     let mut out = String::with_capacity(inside.len());
     let mut rest = inside;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+    while let Some(at) = backslash(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         let code = rest.as_bytes().get(at + 1).copied().unwrap_or(b'\\');
         let mut used = 2;
@@ -482,6 +519,15 @@ pub fn unescape(inside: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The first backslash.
+fn backslash(bytes: &[u8]) -> Option<usize> {
+    let mut at = separators::special(bytes, 0)?;
+    while bytes[at] != b'\\' {
+        at = separators::special(bytes, at + 1)?;
+    }
+    Some(at)
 }
 
 /// The character of `\uXXXX` or of a surrogate pair at the start of `text`, and its length.

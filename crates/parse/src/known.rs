@@ -1,7 +1,7 @@
 //! Keys people use for core fields, found in pairs: the same lists that JSON records have.
 
 use crate::client::ClientColumns;
-use crate::json::{self, Fill};
+use crate::json_keys::{self, Fill};
 use crate::pairs::{Pair, Said};
 use crate::plan::{Plan, Slot};
 use crate::scalar;
@@ -63,7 +63,7 @@ impl KnownKeys {
     ) -> Self {
         let mut map = AHashMap::new();
         let client = ClientColumns::new(plan, policy);
-        for (rank, name) in json::TIME.iter().chain(times).enumerate() {
+        for (rank, name) in json_keys::TIME.iter().chain(times).enumerate() {
             map.insert(
                 *name,
                 Known {
@@ -73,21 +73,21 @@ impl KnownKeys {
                 },
             );
         }
-        for (rank, name) in json::CLIENT.iter().chain(clients).enumerate() {
+        for (rank, name) in json_keys::CLIENT.iter().chain(clients).enumerate() {
             map.entry(*name).or_insert(Known {
                 role: Role::Client,
                 rank,
                 hops: false,
             });
         }
-        for (name, rank, column, fill) in json::known_keys(plan, false, native) {
+        for (name, rank, column, fill) in json_keys::known_keys(plan, false, native) {
             map.entry(name).or_insert(Known {
                 role: Role::Column(column, fill),
                 rank,
                 hops: false,
             });
         }
-        for (rank, name) in json::FORWARDED.iter().enumerate() {
+        for (rank, name) in json_keys::FORWARDED.iter().enumerate() {
             map.entry(name)
                 .or_insert(Known {
                     role: Role::Hops,

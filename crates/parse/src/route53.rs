@@ -11,8 +11,9 @@ use crate::cloudfront::INVALID_UTF8;
 use crate::combined::lines;
 use crate::format::{FormatSpec, Recognise};
 use crate::json_columns::{JsonColumns, is_missing};
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, get, get_string, put_text};
-use crate::json_scan::{Kind, Member};
+use crate::json_scan::Kind;
 use crate::lines::{Sound, Tally, shown};
 use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
@@ -86,7 +87,7 @@ impl Resolver {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         let plan = Plan::new(Dataset::Route53, CORE, &options.columns);
         let rows = Rows {
-            columns: JsonColumns::new(&plan, Dataset::Route53, &options.limits, &[]),
+            columns: JsonColumns::new(&plan, Dataset::Route53, &[]),
             client: ClientColumns::new(&plan, &options.client_ip),
             dst_host: plan.slot("dst_host"),
             blocked: plan.slot("blocked"),
@@ -122,14 +123,14 @@ fn without_dot(text: &str, name: Range<usize>) -> Range<usize> {
 }
 
 impl MakeRow for Rows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, record: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         let row = sheet.row();
         let bad = |what: &str| (Reason::BadField, what.to_owned());
         let stamp = get(text, record, "query_timestamp").ok_or_else(|| bad("no query_timestamp"))?;
         let ts = json_records::time(text, stamp).ok_or_else(|| bad("query_timestamp is no time"))?;
         sheet.put_span(self.raw, row, span);
-        self.columns.fill(sheet, record);
+        self.columns.fill(sheet, record, record);
         self.columns.put_attrs(sheet);
         if let Some(name) = get(text, record, "query_name").filter(|_| self.dst_host.wanted()) {
             let mut name = name.clone();
@@ -148,6 +149,10 @@ impl MakeRow for Rows {
             sheet.put_bool(self.blocked, row, action.is_some_and(|action| action == "BLOCK"));
         }
         Ok(ts)
+    }
+
+    fn reads_inside(&self) -> bool {
+        true
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::block::Framing;
 use crate::format::{FormatSpec, Recognise};
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal};
 use crate::json_scan::{self, Member, Scanner};
 use crate::options::{Limits, ParseOptions};
@@ -90,7 +91,7 @@ struct Unwrapped {
 }
 
 impl MakeRow for Unwrapped {
-    fn row(&mut self, sheet: &mut Sheet<'_>, members: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, members: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         let line = message(text, members).ok_or((Reason::BadField, "no message".to_owned()))?;
         let line = line.trim_end();

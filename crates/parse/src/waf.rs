@@ -11,8 +11,9 @@ use crate::block::Framing;
 use crate::client::ClientColumns;
 use crate::format::{FormatSpec, Recognise};
 use crate::json_columns::JsonColumns;
+use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, get, get_string};
-use crate::json_scan::{Kind, Member, Scanner, Value};
+use crate::json_scan::{Kind, Member, Value};
 use crate::options::{Limits, ParseOptions};
 use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
@@ -75,9 +76,6 @@ struct WafRows {
     columns: JsonColumns,
     client: ClientColumns,
     slots: Slots,
-    depth_max: usize,
-    fields_max: usize,
-    request: Vec<Member>,
     headers: Headers,
 }
 
@@ -94,11 +92,9 @@ struct Slots {
     raw: Slot,
 }
 
-/// The headers core columns are made of, and memory to read them.
+/// The headers core columns are made of.
 #[derive(Default)]
 struct Headers {
-    items: Vec<Value>,
-    members: Vec<Member>,
     host: Option<Value>,
     agent: Option<Value>,
     /// Every one with the client's hops, in order.
@@ -108,7 +104,7 @@ struct Headers {
 impl Waf {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
         let plan = Plan::new(Dataset::Waf, CORE, &options.columns);
-        let mut columns = JsonColumns::new(&plan, Dataset::Waf, &options.limits, OWN);
+        let mut columns = JsonColumns::new(&plan, Dataset::Waf, OWN);
         // The guide spells it both ways.
         columns.also("challengeResponses", "challengeResponse");
         let slots = Slots {
@@ -127,9 +123,6 @@ impl Waf {
             columns,
             client: ClientColumns::new(&plan, &options.client_ip),
             slots,
-            depth_max: options.limits.json_depth_max,
-            fields_max: options.limits.json_fields_max,
-            request: Vec::new(),
             headers: Headers::default(),
         };
         Waf {
@@ -166,43 +159,37 @@ fn is_blocked(action: &str) -> Option<bool> {
 
 /// Region and account of `arn:aws:wafv2:REGION:ACCOUNT:…`; classic web ACLs have a bare id.
 fn arn_parts(arn: &str) -> (Option<&str>, Option<&str>) {
-    let mut parts = arn.split(':');
-    if parts.next() != Some("arn") {
-        return (None, None);
+    // Bytes, since looking for a character has a price to begin with that short parts do not earn.
+    let next = |rest: &'_ str| {
+        let end = rest.bytes().position(|byte| byte == b':');
+        end.unwrap_or(rest.len())
+    };
+    let mut rest = arn;
+    let mut parts = [""; 5];
+    for part in &mut parts {
+        let end = next(rest);
+        *part = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
     }
-    let mut parts = parts
-        .skip(2)
-        .map(|part| Some(part).filter(|part| !part.is_empty()));
-    (parts.next().flatten(), parts.next().flatten())
+    let [scheme, _, _, region, account] = parts;
+    let known = |part: &'_ str| scheme == "arn" && !part.is_empty();
+    (
+        Some(region).filter(|part| known(part)),
+        Some(account).filter(|part| known(part)),
+    )
 }
 
 impl WafRows {
-    fn members(&self, text: &str, value: &Value, into: &mut Vec<Member>) {
-        self.columns.members(text, value, into);
-    }
-
-    fn items(&self, text: &str, value: Option<&Value>, into: &mut Vec<Value>) {
-        into.clear();
-        if let Some(value) = value
-            && value.kind == Kind::Array
-        {
-            let _ = Scanner::new(text, value.span.start, self.depth_max, self.fields_max).array(into);
-        }
-    }
-
     /// Finds the headers that matter. Names come in any case, and more than once: the first `Host`
     /// and `User-Agent` count, and every header with hops.
-    fn headers(&mut self, text: &str, request: &[Member]) {
-        let mut found = std::mem::take(&mut self.headers);
+    fn headers(&mut self, text: &str, record: &Record, request: &[Member]) {
+        let found = &mut self.headers;
         (found.host, found.agent) = (None, None);
         found.hops.clear();
-        self.items(text, get(text, request, "headers"), &mut found.items);
-        for item in &found.items {
-            self.members(text, item, &mut found.members);
-            let (Some(name), Some(value)) = (
-                get(text, &found.members, "name"),
-                get(text, &found.members, "value"),
-            ) else {
+        let items = get(text, request, "headers").map(|headers| record.items_of(headers));
+        for item in items.unwrap_or_default() {
+            let header = record.members_of(&item.value);
+            let (Some(name), Some(value)) = (get(text, header, "name"), get(text, header, "value")) else {
                 continue;
             };
             let name = &text[name.span.clone()];
@@ -215,31 +202,29 @@ impl WafRows {
                 found.hops.push(value.clone());
             }
         }
-        self.headers = found;
     }
 
     /// The rule that decided. Where that is a rule group, the group's own rule: of the groups
     /// looked at the last one ended the evaluation, unless its action was overridden.
-    fn rule<'t>(&self, text: &'t str, record: &[Member]) -> Option<Cow<'t, str>> {
+    fn rule<'t>(&self, text: &'t str, record: &Record) -> Option<Cow<'t, str>> {
         let named = get_string(text, record, "terminatingRuleId").filter(|id| id != NO_RULE)?;
         let kind = get_string(text, record, "terminatingRuleType");
         if kind.is_some_and(|kind| matches!(&*kind, "REGULAR" | "RATE_BASED")) {
             return Some(named);
         }
         let action = get_string(text, record, "action");
-        let (mut items, mut group, mut rule) = (Vec::new(), Vec::new(), Vec::new());
-        self.items(text, get(text, record, "ruleGroupList"), &mut items);
-        for item in items.iter().rev() {
-            self.members(text, item, &mut group);
-            let Some(terminating) = get(text, &group, "terminatingRule") else {
+        let items = get(text, record, "ruleGroupList").map(|groups| record.items_of(groups));
+        for item in items.unwrap_or_default().iter().rev() {
+            let group = record.members_of(&item.value);
+            let Some(terminating) = get(text, group, "terminatingRule") else {
                 continue;
             };
-            self.members(text, terminating, &mut rule);
-            let same = match (get_string(text, &rule, "action"), &action) {
+            let rule = record.members_of(terminating);
+            let same = match (get_string(text, rule, "action"), &action) {
                 (Some(of_rule), Some(action)) => of_rule == *action,
                 _ => true,
             };
-            if let Some(id) = get_string(text, &rule, "ruleId").filter(|_| same) {
+            if let Some(id) = get_string(text, rule, "ruleId").filter(|_| same) {
                 return Some(id);
             }
         }
@@ -282,14 +267,14 @@ impl WafRows {
         }
     }
 
-    fn derived(&mut self, sheet: &mut Sheet<'_>, record: &[Member], request: &[Member]) {
+    fn derived(&mut self, sheet: &mut Sheet<'_>, record: &Record, request: &[Member]) {
         let text = sheet.text();
         let row = sheet.row();
         if self.slots.uri.wanted() {
             self.uri(sheet, request);
         }
         if self.slots.dst_host.wanted() || self.slots.ua.wanted() || self.client.reads_hops() {
-            self.headers(text, request);
+            self.headers(text, record, request);
             let host =
                 get(text, request, "host").filter(|host| !matches!(&text[host.span.clone()], "" | "null"));
             self.put_known(sheet, self.slots.dst_host, host.or(self.headers.host.as_ref()));
@@ -344,26 +329,26 @@ impl WafRows {
 }
 
 impl MakeRow for WafRows {
-    fn row(&mut self, sheet: &mut Sheet<'_>, record: &[Member], span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         let row = sheet.row();
         let bad = |what: &str| (Reason::BadField, what.to_owned());
         let stamp = get(text, record, "timestamp").ok_or_else(|| bad("no timestamp"))?;
         let ts = json_records::time(text, stamp).ok_or_else(|| bad("timestamp is no time"))?;
-        let mut request = std::mem::take(&mut self.request);
-        match get(text, record, "httpRequest") {
-            Some(value) => self.members(text, value, &mut request),
-            None => request.clear(),
-        }
+        let request = get(text, record, "httpRequest").map(|request| record.members_of(request));
+        let request = request.unwrap_or_default();
         sheet.put_span(self.slots.raw, row, span);
-        self.columns.fill(sheet, record);
+        self.columns.fill(sheet, record, record);
         self.columns.put_attrs(sheet);
-        self.put_known(sheet, self.slots.method, get(text, &request, "httpMethod"));
+        self.put_known(sheet, self.slots.method, get(text, request, "httpMethod"));
         // Old records say `"null"` where they have no request id.
-        let id = get(text, &request, "requestId").filter(|id| text[id.span.clone()] != *"null");
+        let id = get(text, request, "requestId").filter(|id| text[id.span.clone()] != *"null");
         self.put_known(sheet, self.slots.request_id, id);
-        self.derived(sheet, record, &request);
-        self.request = request;
+        self.derived(sheet, record, request);
         Ok(ts)
+    }
+
+    fn reads_inside(&self) -> bool {
+        true
     }
 }

@@ -315,10 +315,7 @@ impl PathTree {
             true => Kind::Object,
             false => Kind::Array,
         };
-        let value = Value {
-            kind,
-            span: span.start as usize..span.end as usize,
-        };
+        let value = Value::new(kind, span.start as usize..span.end as usize);
         let outer = filling.keeps_rest;
         filling.keeps_rest &= self.nodes[child].path.is_none();
         let mut quoted = String::new();

@@ -70,6 +70,35 @@ proptest! {
     }
 
     #[test]
+    fn objects_end_where_their_braces_say(
+        pieces in prop::collection::vec("[{}\"\\\\a]{0,12}|[a ]{20,90}|\"[a{}]{0,70}\"|\\{|\\}", 0..20),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let text = format!("{{{}", pieces.concat()).into_bytes();
+        // A byte at a time.
+        let (mut depth, mut string, mut escape) = (0u64, false, false);
+        let want = text.iter().position(|&byte| {
+            match byte {
+                _ if escape => escape = false,
+                b'\\' => escape = string,
+                b'"' => string = !string,
+                b'{' => depth += u64::from(!string),
+                b'}' if !string => depth -= 1,
+                _ => {}
+            }
+            byte == b'}' && depth == 0
+        });
+        let want = want.map(|at| at + 1);
+        prop_assert_eq!(next_object(&text, 0).and_then(|found| found.end), want);
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len())).collect();
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let mut braces = Braces::default();
+        let got = cuts.windows(2).find_map(|cut| braces.end(&text[cut[0]..cut[1]]).map(|end| cut[0] + end));
+        prop_assert_eq!(got, want);
+    }
+
+    #[test]
     fn unescape_agrees_with_serde_json(text in "([a-z가]|\\\\[nrtbf/\"\\\\]|\\\\u00[0-9a-f]{2}|\\\\ud83d\\\\ude00){0,20}") {
         let want: String = serde_json::from_str(&format!("\"{text}\"")).expect("built valid");
         prop_assert_eq!(unescape(&text), want);

@@ -51,6 +51,48 @@ fn integers_reach_both_ends_of_their_range() {
     }
 }
 
+#[test]
+fn short_integers() {
+    let text = b"xx,:--0123456789";
+    for start in 0..text.len() {
+        for end in start..=text.len() {
+            let part = &text[start..end];
+            let want = (end >= 8 && part.len() <= 8 && part.iter().all(u8::is_ascii_digit))
+                .then(|| integer(part))
+                .flatten();
+            assert_eq!(short_integer(text, &(start..end)), want, "{start}..{end}");
+        }
+    }
+    assert_eq!(short_integer(b"99999999", &(0..8)), Some(99_999_999));
+    assert_eq!(short_integer(b"99999999", &(0..9)), None);
+}
+
+#[test]
+fn every_octet() {
+    for octet in 0..=1100u32 {
+        for text in [
+            format!("{octet}.0.10.255"),
+            format!("7.8.9.{octet}"),
+            format!("1.{octet:03}.2.3"),
+        ] {
+            let want = text.parse::<Ipv4Addr>().ok().map(u32::from);
+            assert_eq!(canonical_v4(text.as_bytes()), want, "{text}");
+        }
+    }
+    for text in [
+        "1.2.3",
+        "1.2.3.4.5",
+        "1.2.3.:",
+        "1.2.3.4\0",
+        ".1.2.3.4",
+        "1.2.3.4.",
+        "........",
+        "1.2.3.\u{e9}",
+    ] {
+        assert_eq!(canonical_v4(text.as_bytes()), None, "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -67,5 +109,16 @@ proptest! {
         let want = text.parse::<std::net::Ipv4Addr>().is_ok_and(|v4| v4.to_string() == text);
         prop_assert_eq!(is_canonical_v4(text.as_bytes()), want);
         prop_assert_eq!(address(&text), parse_address(&text));
+    }
+
+    #[test]
+    fn any_eight_bytes(eight in prop::array::uniform8(prop_oneof![3 => b'0'..=b'9', 1 => any::<u8>()])) {
+        let digits = eight.iter().take_while(|b| b.is_ascii_digit()).count();
+        prop_assert_eq!(leading_digits(&eight), digits);
+        for start in 0..8 {
+            let part = &eight[start..];
+            let want = part.iter().all(u8::is_ascii_digit).then(|| integer(part)).flatten();
+            prop_assert_eq!(short_integer(&eight, &(start..8)), want);
+        }
     }
 }

@@ -74,6 +74,13 @@ const SIGNS: &[&[u8]] = &[
     b"::1",
     b"/",
     b"HTTP/1.1\" ",
+    b"\":",
+    b",\"",
+    b"[{",
+    b"}]",
+    b"\"a\":[{\"a\":[{}],\"b\":0}],",
+    b"\\\\\"",
+    b"\x01",
 ];
 
 fn options(block_bytes: usize, forced: bool) -> ParseOptions {
@@ -260,6 +267,10 @@ const HOSTILE: &[&[u8]] = &[
     b"a.",
     b"\xed\x95\x9c'",
     b"\xed\x95\x9c(",
+    b"{\"a\":[{},",
+    b"[{\"b\":1},",
+    b"\"b\":1,",
+    b"\\\\\"",
 ];
 
 /// Processor time of this thread where the system tells it, else time since `started`.
