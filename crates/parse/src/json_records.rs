@@ -240,7 +240,10 @@ impl Walk<'_> {
 
     fn fault(&mut self, span: Range<usize>, fault: Fault) {
         let (reason, detail) = match fault {
-            Fault::TooComplex => (Reason::TooComplex, "nested too deep or too many keys".into()),
+            Fault::TooComplex => (
+                Reason::TooComplex,
+                "nested too deep, too many keys, or a key too long".into(),
+            ),
             Fault::Syntax(at) => {
                 let at = at.min(span.end) - span.start;
                 (Reason::BadJson, format!("not JSON at byte {at} of the record"))

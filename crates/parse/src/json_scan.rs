@@ -66,9 +66,12 @@ pub struct Member {
 pub enum Fault {
     /// Not JSON at this byte.
     Syntax(usize),
-    /// Deeper, or with more keys, than allowed.
+    /// Deeper, with more keys, or with a longer key than allowed.
     TooComplex,
 }
+
+/// Longest key, in bytes as written: no program names a field like this.
+pub const NAME_BYTES_MAX: usize = 1024;
 
 /// Is told what stands in nested objects and arrays while they are read.
 pub trait Inside {
@@ -175,7 +178,7 @@ impl<'a> Scanner<'a> {
                 return Err(Fault::Syntax(self.at));
             }
             let key = self.string()?;
-            self.count_field()?;
+            self.count_field(&key)?;
             self.expect(b':')?;
             let value = match self.plain_string() {
                 Some(string) => string,
@@ -217,7 +220,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn count_field(&mut self) -> Result<(), Fault> {
+    fn count_field(&mut self, key: &Value) -> Result<(), Fault> {
+        if key.span.len() > NAME_BYTES_MAX {
+            return Err(Fault::TooComplex);
+        }
         self.fields_left = self.fields_left.checked_sub(1).ok_or(Fault::TooComplex)?;
         Ok(())
     }
@@ -450,7 +456,7 @@ impl<'a> Scanner<'a> {
             return Err(Fault::Syntax(self.at));
         }
         let key = self.string()?;
-        self.count_field()?;
+        self.count_field(&key)?;
         self.expect(b':')?;
         Ok(key)
     }

@@ -162,7 +162,7 @@ impl Walk<'_> {
                 Some(end)
             }
             Err(Fault::TooComplex) => {
-                let detail = "nested too deep or too many keys".to_owned();
+                let detail = "nested too deep, too many keys, or a key too long".to_owned();
                 let came = self.sound.came(span);
                 self.reject(Reason::TooComplex, detail, &came);
                 None
