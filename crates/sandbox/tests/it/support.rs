@@ -35,7 +35,7 @@ pub fn records(count: usize, places: &[(usize, &str)]) -> Vec<Vec<u8>> {
 }
 
 /// The echo guest's field `raw`.
-pub fn raw<'a>(batch: &'a Batch, index: usize) -> &'a str {
+pub fn raw(batch: &Batch, index: usize) -> &str {
     match batch.get(index) {
         Some(Outcome::Fields(fields)) => fields.get("raw").expect("the echo has a field raw").value,
         other => panic!("record {index}: {other:?}"),

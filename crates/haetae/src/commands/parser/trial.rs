@@ -13,7 +13,7 @@ use std::io::{BufRead, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 /// How often files are looked at for changes.
@@ -123,7 +123,8 @@ fn pasted(target: &str, args: &ParserTestArgs, config: &Config) -> Result<ExitCo
 
 /// Read on a thread of its own: the main one also looks at files. It ends with its input or the process.
 fn lines_of_stdin() -> Receiver<Vec<u8>> {
-    let (send, receive) = channel();
+    // Full: the reader waits, and so does whoever pastes.
+    let (send, receive) = sync_channel(LINES_MAX);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { return };
