@@ -1,7 +1,7 @@
 """What normalising and enriching 10,000 events takes, as the service itself counts it.
 
 Usage: normalise.py HAETAE. Starts the service in an empty folder with a reputation list of 100,000
-prefixes, posts batches of 10,000 web records one after the other, and reads the sum of
+prefixes, posts batches of 10,000 web records of 5,000 browsers one after the other, and reads the sum of
 `haetae_normalize_latency_seconds` between them. Prints a Markdown table row.
 """
 
@@ -17,10 +17,16 @@ import time
 
 BATCHES, EVENTS = 60, 10_000
 PATHS = ["/", "/shop/list", "/shop/item/%d", "/api/v1/seats", "/login", "/assets/app.%x.js", "/pay/confirm"]
-AGENTS = ["Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0", "curl/8.5.0", "okhttp/4.12", "-"]
+AGENTS = ["Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%d.0.0.0 Safari/537.36" % n
+          for n in range(120, 132)]
+CLIENTS = 5_000
 
 
-def batch(draw):
+def clients(draw):
+    return ["%d.%d.%d.%d" % tuple(draw.randrange(1, 224) for _ in range(4)) for _ in range(CLIENTS)]
+
+
+def batch(draw, visitors):
     lines = []
     for n in range(EVENTS):
         path = draw.choice(PATHS)
@@ -28,7 +34,7 @@ def batch(draw):
         query = draw.choice(["", "?page=%d&sort=price" % draw.randrange(99), "?q=%ED%8B%B0%EC%BC%93&id=1"])
         lines.append(json.dumps({
             "time": "2026-11-21T10:%02d:%02dZ" % (n // 60 % 60, n % 60), "status": draw.choice([200, 200, 304, 404]),
-            "client_ip": "%d.%d.%d.%d" % tuple(draw.randrange(1, 224) for _ in range(4)), "method": "GET",
+            "client_ip": draw.choice(visitors), "method": "GET",
             "host": "shop.example.com", "uri": path + query, "user_agent": draw.choice(AGENTS), "bytes": draw.randrange(90000),
         }))
     return ("\n".join(lines) + "\n").encode()
@@ -81,10 +87,10 @@ def measure(port, draw, folder):
             time.sleep(0.02)
     with open(os.path.join(folder, "haetae-data/local.token"), encoding="utf-8") as file:
         token = file.read().strip()
-    took, before, events = [], 0.0, 0
+    took, before, events, visitors = [], 0.0, 0, clients(draw)
     for _ in range(BATCHES):
         link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        link.request("POST", "/v1/ingest", batch(draw), {"Content-Type": "application/x-ndjson"})
+        link.request("POST", "/v1/ingest", batch(draw, visitors), {"Content-Type": "application/x-ndjson"})
         reply = link.getresponse()
         if reply.status >= 300:
             sys.exit(f"refused: {reply.status} {reply.read()[:200]}")
