@@ -103,7 +103,7 @@ fn is_false(flag: &bool) -> bool {
 pub struct KpiAccumulator {
     window: Option<(i64, i64)>,
     by_dataset: BTreeMap<Dataset, DatasetTotals>,
-    /// CloudFront and web servers.
+    /// CloudFront, load balancers and web servers.
     access: Option<Box<Figures>>,
     waf: Option<Box<Figures>>,
 }
@@ -143,6 +143,8 @@ impl KpiAccumulator {
             "x_edge_result_type",
             "time_taken",
             "request_time",
+            "target_processing_time",
+            "backend_processing_time",
             "cs_referer",
             "http_referer",
         ])
@@ -205,6 +207,19 @@ impl KpiAccumulator {
     }
 }
 
+/// Where a dataset says how long a request took, and how many of its units are a second. Load
+/// balancers tell the time of what stands behind them apart; only that is taken.
+fn time_taken(dataset: Dataset) -> Option<(&'static str, f64)> {
+    match dataset {
+        Dataset::CloudFront => Some(("time_taken", 1.0)),
+        Dataset::Iis => Some(("time_taken", 1_000.0)),
+        Dataset::Web => Some(("request_time", 1.0)),
+        Dataset::Alb => Some(("target_processing_time", 1.0)),
+        Dataset::Elb => Some(("backend_processing_time", 1.0)),
+        _ => None,
+    }
+}
+
 impl Figures {
     fn observe(&mut self, batch: &EventBatch, bytes_out: u64) {
         self.requests += batch.rows() as u64;
@@ -216,13 +231,13 @@ impl Figures {
                 self.cache_hits += u64::from(matches!(result, "Hit" | "RefreshHit"));
             }
         }
-        for name in ["time_taken", "request_time"] {
-            if let Some(seconds) = batch.f64(name) {
-                seconds
-                    .iter()
-                    .flatten()
-                    .for_each(|s| self.latencies.add_seconds(s));
-            }
+        if let Some((column, per_second)) = time_taken(batch.dataset)
+            && let Some(times) = batch.f64(column)
+        {
+            times
+                .iter()
+                .flatten()
+                .for_each(|time| self.latencies.add_seconds(time / per_second));
         }
         if let Some(uris) = batch.str("uri") {
             count(uris, &mut self.paths, |uri| {

@@ -52,6 +52,14 @@ fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
             columns.push(("request_time", taken()));
             columns.push(("http_referer", texts(|r| r.referer.as_deref())));
         }
+        // In milliseconds.
+        Dataset::Iis => {
+            let taken: Float64Array = rows.iter().map(|r| r.seconds.map(|s| s * 1e3)).collect();
+            columns.push(("time_taken", Arc::new(taken)));
+            columns.push(("cs_referer", texts(|r| r.referer.as_deref())));
+        }
+        Dataset::Alb => columns.push(("target_processing_time", taken())),
+        Dataset::Elb => columns.push(("backend_processing_time", taken())),
         _ => {}
     }
     let field = |name: &str, column: &ArrayRef| match name {
@@ -115,7 +123,7 @@ fn fold(batches: &[(Dataset, Vec<Row>)]) -> Kpi {
 
 /// Rows that count as requests, with their dataset.
 fn requests(batches: &[(Dataset, Vec<Row>)]) -> Vec<(Dataset, &Row)> {
-    let access = |d: Dataset| matches!(d, Dataset::CloudFront | Dataset::Web);
+    let access = |d: Dataset| d.is_web() && d != Dataset::Waf;
     let any_access = batches.iter().any(|(d, rows)| access(*d) && !rows.is_empty());
     let counts = |d: Dataset| if any_access { access(d) } else { d == Dataset::Waf };
     batches
@@ -176,7 +184,8 @@ fn check(kpi: &Kpi, batches: &[(Dataset, Vec<Row>)]) -> Result<(), TestCaseError
     };
     let paths: Vec<String> = rows.iter().filter_map(|(_, r)| path(r)).collect();
     prop_assert_eq!(told(&kpi.top_paths), tops(paths.iter().map(String::as_str)));
-    let logged = |d: &Dataset| matches!(d, Dataset::CloudFront | Dataset::Web);
+    let logged = |d: &Dataset| matches!(d, Dataset::CloudFront | Dataset::Web | Dataset::Iis);
+    let timed = |d: &Dataset| logged(d) || matches!(d, Dataset::Alb | Dataset::Elb);
     let referers = rows
         .iter()
         .filter(|(d, _)| logged(d))
@@ -184,7 +193,7 @@ fn check(kpi: &Kpi, batches: &[(Dataset, Vec<Row>)]) -> Result<(), TestCaseError
     prop_assert_eq!(told(&kpi.top_referrers), tops(referers));
     let seconds = rows
         .iter()
-        .filter(|(d, _)| logged(d))
+        .filter(|(d, _)| timed(d))
         .filter_map(|(_, r)| r.seconds);
     let mut ms: Vec<f64> = seconds.filter(|s| *s >= 0.0).map(|s| s * 1e3).collect();
     ms.sort_by(f64::total_cmp);
