@@ -131,6 +131,8 @@ pub struct Driver {
     reading: HashSet<String>,
     /// Sources that have not said that they are finished.
     running: HashSet<String>,
+    /// Problems that are told once a source.
+    told: HashSet<(String, &'static str)>,
     /// A poll ended since the last commit: its windows may close now.
     poll_ended: bool,
     closed_until: Micros,
@@ -164,6 +166,7 @@ impl Driver {
             pending: Pending::default(),
             reading: HashSet::new(),
             running: sources.into_iter().collect(),
+            told: HashSet::new(),
             poll_ended: false,
             closed_until: Micros::MIN,
             last_commit: Instant::now(),
@@ -279,10 +282,16 @@ impl Driver {
         match self.parsers.named(name) {
             Some(blueprint) => Choice::Blueprint(blueprint),
             None => {
-                self.observer
-                    .problem(&SourceProblem::unknown_parser(&delivery.source, name));
+                self.problem_once(SourceProblem::unknown_parser(&delivery.source, name));
                 Choice::Detect
             }
+        }
+    }
+
+    /// What is wrong with a source's configuration is so for each of its deliveries.
+    fn problem_once(&mut self, problem: SourceProblem) {
+        if self.told.insert((problem.source.clone(), problem.code)) {
+            self.observer.problem(&problem);
         }
     }
 
@@ -290,8 +299,7 @@ impl Driver {
         let name = delivery.time_zone.as_deref()?;
         let zone = name.parse().ok();
         if zone.is_none() {
-            self.observer
-                .problem(&SourceProblem::unknown_zone(&delivery.source, name));
+            self.problem_once(SourceProblem::unknown_zone(&delivery.source, name));
         }
         zone
     }

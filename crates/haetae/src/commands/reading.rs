@@ -69,7 +69,10 @@ pub fn read_with(
     mut each: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Counts> {
     let options = ParseOptions {
-        blueprints: super::parser::offered(config),
+        blueprints: match choice {
+            Choice::Detect => super::parser::offered(config),
+            _ => Arc::from([]),
+        },
         candidates,
         columns: columns.clone(),
         client_ip: client_policy(config)?,

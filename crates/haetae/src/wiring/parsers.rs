@@ -43,6 +43,8 @@ pub struct Shelf {
     runtime: OnceLock<Runtime>,
     bell: AlarmBell,
     state: Mutex<State>,
+    /// Held while the catalog is read anew: the last change is the one that stays.
+    refreshing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -99,9 +101,18 @@ fn refused(code: &'static str, message: impl Into<String>) -> ParserError {
     ParserError::Refused { code, message }
 }
 
+fn bad_definition(found: &[haetae_parse::Diagnostic]) -> ParserError {
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    refused("bad_definition", lines.join("\n"))
+}
+
+fn read(definition: &str) -> Result<ParserDefinition, ParserError> {
+    ParserDefinition::parse("definition", definition).map_err(|found| bad_definition(&found))
+}
+
 impl Shelf {
-    /// Compiles every version the catalog holds; `privacy` is for what comparisons keep of records. A version that no longer compiles is left out and
-    /// rings the bell.
+    /// Compiles every version the catalog holds; `privacy` is for what comparisons keep of records. A
+    /// version that no longer compiles is left out and rings the bell.
     ///
     /// # Errors
     /// The catalog's.
@@ -121,6 +132,7 @@ impl Shelf {
             runtime: OnceLock::new(),
             bell: AlarmBell::default(),
             state: Mutex::default(),
+            refreshing: Mutex::default(),
         };
         shelf.refresh()?;
         Ok(shelf)
@@ -133,6 +145,7 @@ impl Shelf {
 
     /// Reads the catalog again after a change; versions that are compiled stay as they are.
     fn refresh(&self) -> Result<(), StoreError> {
+        let _alone = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = self.store.parsers()?;
         let uses = self.store.parser_uses()?;
         let shadows = self.store.shadows()?;
@@ -142,9 +155,7 @@ impl Shelf {
             let key = (row.name.clone(), row.version);
             let compiled = match known.get(&key) {
                 Some(compiled) => Ok(compiled.clone()),
-                None => self
-                    .compile(&row.definition, &row.module)
-                    .map(|(_, compiled)| compiled),
+                None => read(&row.definition).and_then(|definition| self.compile(&definition, &row.module)),
             };
             match compiled {
                 Ok(compiled) => {
@@ -178,13 +189,8 @@ impl Shelf {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Checks a definition with its module.
-    fn compile(&self, text: &str, module: &[u8]) -> Result<(ParserDefinition, Compiled), ParserError> {
-        let wrong = |found: Vec<haetae_parse::Diagnostic>| {
-            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-            refused("bad_definition", lines.join("\n"))
-        };
-        let definition = ParserDefinition::parse("definition", text).map_err(wrong)?;
+    /// Loads the module of a definition.
+    fn compile(&self, definition: &ParserDefinition, module: &[u8]) -> Result<Compiled, ParserError> {
         let module = match definition.kind() {
             Kind::Custom => {
                 let version = definition.version().to_string();
@@ -201,8 +207,8 @@ impl Shelf {
         };
         let blueprint = definition
             .blueprint(self.extractor(module.as_ref()))
-            .map_err(wrong)?;
-        Ok((definition, Compiled { blueprint, module }))
+            .map_err(|found| bad_definition(&found))?;
+        Ok(Compiled { blueprint, module })
     }
 
     fn extractor(&self, module: Option<&Parser>) -> Option<Arc<dyn ExtractorFactory>> {
@@ -212,7 +218,7 @@ impl Shelf {
     }
 
     fn upload(&self, upload: &ParserUpload) -> Result<Value, ParserError> {
-        let (definition, compiled) = self.compile(&upload.definition, &upload.module)?;
+        let definition = read(&upload.definition)?;
         let version = definition.version().to_string();
         let subject = signed_subject(&definition, &version, &upload.definition, &upload.module);
         let signature: Signature = upload
@@ -221,6 +227,8 @@ impl Shelf {
             .map_err(|error: haetae_sandbox::SignatureError| refused("bad_signature", error.to_string()))?;
         let key = haetae_sandbox::verify(&subject, &signature, &self.trusted)
             .map_err(|error| refused("bad_signature", error.to_string()))?;
+        // Nothing of a module is looked at before a trusted key has vouched for it.
+        let compiled = self.compile(&definition, &upload.module)?;
         let outcomes = definition
             .run_tests(self.extractor(compiled.module.as_ref()), &ParseOptions::default())
             .map_err(|_| refused("bad_definition", "the tests cannot be run"))?;

@@ -305,3 +305,24 @@ fn the_built_in_formats_pass_their_own_sets() {
         "{said}"
     );
 }
+
+/// A source that names no parser is told of once, not with every file it brings.
+#[test]
+fn a_missing_parser_is_told_once() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let dir = dir.path();
+    configure(
+        dir,
+        "sources:\n  - {type: file, paths: [in/*.log], format: nobody}\n",
+    );
+    std::fs::create_dir(dir.join("in")).expect("folder");
+    for n in 0..5 {
+        std::fs::write(dir.join(format!("in/{n}.log")), lines(n..n + 1)).expect("writable");
+    }
+    let service = Service::start(dir, &[]);
+    wait_for("five rows", &service, || {
+        rows(&service, "SELECT ts FROM events").len() == 5
+    });
+    let log = service.stop();
+    assert_eq!(log.matches("there is no parser `nobody`").count(), 1, "{log}");
+}

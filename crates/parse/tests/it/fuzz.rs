@@ -2,6 +2,7 @@
 //! and no input makes a parser hang. The same inputs on every run; `fuzz/` goes on where this ends.
 
 use crate::parquet::{texts, ways, written};
+use crate::support::Dice;
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, TimestampMillisecondArray};
 use haetae_event::decode::attack_text;
 use haetae_event::signature::param_sig;
@@ -13,18 +14,6 @@ use std::time::{Duration, Instant};
 
 const INPUTS: usize = 20_000;
 const INPUT_BYTES_MAX: usize = 12 * 1024;
-
-/// xorshift64: the same bytes on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
-}
 
 /// Signs that mean something to one format or another.
 const SIGNS: &[&[u8]] = &[

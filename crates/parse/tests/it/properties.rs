@@ -1,7 +1,7 @@
 //! Invariants: the counts balance, blocks do not matter, nothing panics.
 
 use crate::support::{
-    CEF, CLOUDFRONT, COMBINED, FLOWS, JSON, LEEF, LOGFMT, SYSLOG, WAF, Whole, gzip, read, read_as,
+    CEF, CLOUDFRONT, COMBINED, Dice, FLOWS, JSON, LEEF, LOGFMT, SYSLOG, WAF, Whole, gzip, read, read_as,
 };
 use haetae_event::Columns;
 use haetae_parse::{Format, Limits, ParseOptions};
@@ -117,18 +117,6 @@ fn a_projection_gives_the_same_cells() {
                 }
             }
         }
-    }
-}
-
-/// xorshift64: the same bytes on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below as u64) as usize
     }
 }
 

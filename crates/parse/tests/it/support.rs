@@ -186,3 +186,16 @@ pub const SYSLOG: &str = "<165>1 2003-08-24T05:14:15.000003-07:00 db-7 shipd 871
 pub const CEF: &str = "<134>Dec 31 10:00:00 waf-1 CEF:1|Acme \\| Sons|Gate|2.1|942100|SQL = bad|High|rt=1767175200123 src=203.0.113.5 spt=x dst=10.0.0.7 act=Blocked request=https://shop.example/a?x=1&y=2 b=c requestMethod=POST cs1Label=Rule cs1=a\\=b 한글 mine=1\n<134>CEF:0|V|P|1|2|n|\n<134>Dec 31 10:00:00 h a: no such\n";
 pub const LEEF: &str = "<13>Dec 31 10:00:00 gw LEEF:1.0|Acme|Wall|4|DENY|devTime=1767175200123\tsrc=203.0.113.5\tusrName=한글\turl=http://a.example/p?q=1\taction=blocked\tmine=a=b c\nLEEF:2.0|V|P|1|id|^|src=::1^msg=a|b^no pair^devTime=never\nLEEF:1.0|V\n";
 pub const LOGFMT: &str = "time=2025-12-31T10:00:00+09:00 level=warn msg=\"slow \\\"query\\\" 한글\" client_ip=192.0.2.7 uri=/a?b=c status=503 took=12ms dry-run a= a=2\n2025-12-31T10:00:00Z INFO up port=80, x=y; z=1\nno pairs\n\u{1b}[36mINFO\u{1b}[0m[0012] hello    \u{1b}[36mport\u{1b}[0m=80\n";
+
+/// xorshift64: the same bytes on every run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number under `below`; 0 when there is none.
+    pub fn roll(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below.max(1) as u64) as usize
+    }
+}

@@ -144,7 +144,7 @@ fn live(args: &ShadowArgs, config: &Config) -> Result<ExitCode> {
     let shadow = &shown["shadow"];
     match args.output {
         TextOrJson::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(shadow)?)?,
-        TextOrJson::Text => live_text(&id, shadow)?,
+        TextOrJson::Text => live_text(&text(&shown, "id"), shadow)?,
     }
     let failing = shadow["report"]["newly_failing"].as_u64().unwrap_or(0);
     Ok(if failing > 0 {
