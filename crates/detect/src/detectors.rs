@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-/// `rules/detectors.yml`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// `rules/detectors.yml`: a section each; a detector without one is off.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Detectors {
-    pub error_rate: ErrorRate,
-    pub surge: Surge,
-    pub refusals: Refusals,
+    pub error_rate: Option<ErrorRate>,
+    pub surge: Option<Surge>,
+    pub refusals: Option<Refusals>,
 }
 
 /// Share of failed requests in a window of five minutes, per dataset and host.
@@ -60,13 +60,12 @@ pub struct Refusals {
 }
 
 impl Detectors {
-    /// Longest stretch before a window that its judgement reads, µs.
-    pub fn lookback_us(&self) -> i64 {
-        let minutes = self
-            .surge
-            .baseline_minutes
-            .max(self.refusals.baseline_minutes)
-            .max(0);
-        (minutes + 10).saturating_mul(haetae_event::time::MINUTE_US)
+    /// These settings, with every section that `other` has taken from there.
+    pub fn overlaid(self, other: Detectors) -> Detectors {
+        Detectors {
+            error_rate: other.error_rate.or(self.error_rate),
+            surge: other.surge.or(self.surge),
+            refusals: other.refusals.or(self.refusals),
+        }
     }
 }

@@ -8,6 +8,8 @@
 //!
 //! `EventBatch → match (rule × row) → cells (key, time) → sliding windows → Episode`
 
+pub mod behaviours;
+pub mod detector;
 pub mod detectors;
 pub mod diagnostic;
 pub mod engine;
@@ -15,6 +17,7 @@ pub mod fields;
 pub mod ruleset;
 pub mod sigma;
 
+pub use detector::{Detector, Rows, Verdict};
 pub use diagnostic::Diagnostic;
 pub use engine::{Closing, Engine, EngineOptions, EngineStats, Evaluation, Observed, Withdrawn};
 pub use ruleset::RuleSet;

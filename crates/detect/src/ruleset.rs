@@ -60,7 +60,7 @@ impl RuleSet {
     }
 
     /// Adds every `*.yml` and `*.yaml` under `path`, sub-folders included, in name order;
-    /// `detectors.yml` replaces the thresholds of the code detectors. Returns how many rules
+    /// sections of a `detectors.yml` replace those of the code detectors. Returns how many rules
     /// were added; problems with rules are in [`RuleSet::diagnostics`].
     ///
     /// # Errors
@@ -102,10 +102,13 @@ impl RuleSet {
         self.loaded.len().saturating_sub(before)
     }
 
-    /// Replaces the thresholds of the code detectors.
+    /// Replaces the thresholds of the code detectors, section by section.
     pub fn load_detectors(&mut self, file: &str, text: &str) {
         match serde_saphyr::from_str::<Detectors>(text) {
-            Ok(detectors) => self.detectors = Some(detectors),
+            Ok(detectors) => {
+                let known = self.detectors.take().unwrap_or_default();
+                self.detectors = Some(known.overlaid(detectors));
+            }
             Err(error) => self.yaml_problem(file, "detectors-yaml", &error),
         }
     }

@@ -2,12 +2,12 @@
 
 use super::compile::TrackSpec;
 use super::keys::Key;
-use super::series::Verdict;
 use super::track::{Mode, Told};
 use super::windows::Extent;
 use super::{Closing, Engine, Evaluation, Withdrawn};
+use crate::detector::score_of;
 use haetae_event::time::MINUTE_US;
-use haetae_event::{Dataset, Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
+use haetae_event::{Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
 
 /// Key space of rows without an entity: their dataset.
 pub const DATASET_SPACE: u16 = u16::MAX;
@@ -39,7 +39,7 @@ impl Engine {
                 self.judge_key(track, slot, out);
             }
         }
-        self.collect_series(out);
+        self.collect_detectors(out);
     }
 
     fn judge_key(&mut self, track: usize, slot: u32, out: &mut Evaluation) {
@@ -107,43 +107,16 @@ impl Engine {
         }
     }
 
-    fn collect_series(&mut self, out: &mut Evaluation) {
-        let Some(detectors) = self.rules.detectors() else {
-            return;
-        };
-        for series in self.state.series.iter_mut().filter(|series| series.dirty) {
-            let tenant = &self.state.tenants[usize::from(series.tenant)];
-            let closed = tenant
-                .watermarks
-                .get(&series.dataset)
-                .copied()
-                .unwrap_or(i64::MIN);
-            let newest = series
-                .minutes
-                .keys()
-                .next_back()
-                .map_or(i64::MIN, |m| (m + 5) * MINUTE_US);
-            // Dirty until its last window is closed.
-            series.dirty = newest > closed;
-            let now = series.judge(detectors, closed);
-            let same = |a: &Verdict, b: &Verdict| a.detector == b.detector && touch(a.extent, b.extent, 1);
-            for verdict in now.iter().filter(|verdict| !series.told.contains(verdict)) {
-                out.episodes
-                    .push(episode_of(verdict, &tenant.id, &series.entity, series.dataset));
+    pub(super) fn collect_detectors(&mut self, out: &mut Evaluation) {
+        // What was closed once stays closed, whatever the caller says later.
+        let mut closing = Closing::nothing();
+        for tenant in &self.state.tenants {
+            for (dataset, until) in &tenant.watermarks {
+                closing.watermarks.insert((tenant.id.clone(), *dataset), *until);
             }
-            for gone in series
-                .told
-                .iter()
-                .filter(|gone| !now.iter().any(|v| same(v, gone)))
-            {
-                out.withdrawn.push(Withdrawn {
-                    tenant_id: tenant.id.clone(),
-                    rule_id: rule_id(gone.detector, series.dataset),
-                    entity: series.entity.clone(),
-                    window: window(gone.extent),
-                });
-            }
-            series.told = now;
+        }
+        for detector in &mut self.state.detectors {
+            detector.evaluate(&closing, out);
         }
     }
 }
@@ -159,7 +132,7 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
         window: window(told.extent),
         count: told.extent.count,
         gap_us: spec.mode.span_us(),
-        score: score(told.level),
+        score: score_of(told.level),
         confidence: if matches!(spec.mode, Mode::Single { .. }) {
             0.5
         } else {
@@ -169,30 +142,6 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
         attack: spec.attack.clone(),
         monotone: spec.mode.monotone(),
         facts: told.facts.clone(),
-    }
-}
-
-fn rule_id(detector: &str, dataset: Dataset) -> String {
-    format!("{detector}.{dataset}")
-}
-
-fn episode_of(verdict: &Verdict, tenant: &TenantId, entity: &Entity, dataset: Dataset) -> Episode {
-    Episode {
-        tenant_id: tenant.clone(),
-        detector: verdict.detector.into(),
-        rule_id: rule_id(verdict.detector, dataset),
-        title: verdict.title.into(),
-        level: verdict.level,
-        entity: entity.clone(),
-        window: window(verdict.extent),
-        count: verdict.extent.count,
-        gap_us: 1,
-        score: score(verdict.level),
-        confidence: 0.7,
-        evidence: verdict.evidence.clone(),
-        attack: verdict.attack.iter().map(|id| (*id).to_owned()).collect(),
-        monotone: false,
-        facts: verdict.facts.clone(),
     }
 }
 
@@ -227,15 +176,5 @@ fn window(extent: Extent) -> TimeWindow {
     TimeWindow {
         start: Micros(extent.start),
         end: Micros(extent.end),
-    }
-}
-
-fn score(level: Level) -> f64 {
-    match level {
-        Level::Informational => 0.1,
-        Level::Low => 0.3,
-        Level::Medium => 0.5,
-        Level::High => 0.8,
-        Level::Critical => 1.0,
     }
 }

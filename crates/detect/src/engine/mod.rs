@@ -6,19 +6,20 @@ mod keys;
 mod observe;
 pub mod program;
 mod prune;
-mod series;
 mod summary;
 mod track;
 pub mod value;
 mod windows;
 
+pub use windows::Extent;
+
+use crate::detector::Detector;
 use crate::ruleset::RuleSet;
 use ahash::AHashMap;
 use compile::Compiled;
 use haetae_event::time::HOUR_US;
 use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
 use keys::Keys;
-use series::Series;
 use std::collections::BTreeMap;
 use track::Track;
 
@@ -30,6 +31,8 @@ pub struct EngineOptions {
     pub cells_max: usize,
     /// Distinct group keys of all rules together, about 100 bytes each.
     pub keys_max: usize,
+    /// Memory of all code detectors together, bytes.
+    pub detector_bytes_max: usize,
     /// Event time remembered behind the newest event of a tenant, µs; less under memory
     /// pressure, but never less than two look-backs and the lateness.
     pub horizon_us: i64,
@@ -42,6 +45,7 @@ impl Default for EngineOptions {
         EngineOptions {
             cells_max: 4_000_000,
             keys_max: 500_000,
+            detector_bytes_max: 256 << 20,
             horizon_us: 26 * HOUR_US,
             lateness_us: 90_000_000,
         }
@@ -135,8 +139,12 @@ pub struct EngineStats {
     pub evicted_keys: u64,
     /// Matches that a correlation could not count because a group-by field was null.
     pub unkeyed: u64,
-    /// Rows whose host had no room among the series.
-    pub unseried: u64,
+    /// Entities whose exact state code detectors gave up to stay within their memory.
+    pub evicted_entities: u64,
+    /// Rows that a code detector had no room for.
+    pub unobserved: u64,
+    /// Bytes code detectors hold.
+    pub detector_bytes: usize,
 }
 
 /// The engine: rules compiled, state per tenant, rule and key.
@@ -153,8 +161,7 @@ struct State {
     tracks: Vec<Track>,
     keys: Keys,
     tenants: Vec<Tenant>,
-    series: Vec<Series>,
-    series_index: AHashMap<(u16, Dataset, Option<Box<str>>), usize>,
+    detectors: Vec<Box<dyn Detector>>,
     /// Matches of proxy-aware tracks by (track, tenant, minute), whoever made them.
     totals: AHashMap<(usize, u16), BTreeMap<i64, u64>>,
     /// What lies before this event time was never folded in.
@@ -180,6 +187,7 @@ impl Engine {
         let compiled = compile::compile(&rules);
         let state = State {
             tracks: compiled.tracks(),
+            detectors: rules.detectors().map(crate::behaviours::all).unwrap_or_default(),
             ..State::default()
         };
         Engine {
@@ -192,7 +200,12 @@ impl Engine {
 
     /// What detection reads of a batch.
     pub fn columns(&self) -> Columns {
-        self.compiled.columns()
+        let own = self
+            .state
+            .detectors
+            .iter()
+            .flat_map(|detector| detector.columns());
+        self.compiled.columns().union(Columns::only(own.copied()))
     }
 
     /// The same rules and bounds with an empty memory, for recomputing a range.
@@ -227,11 +240,8 @@ impl Engine {
             .map(|spec| spec.mode.span_us())
             .max()
             .unwrap_or(0);
-        rules.max(
-            self.rules
-                .detectors()
-                .map_or(0, crate::detectors::Detectors::lookback_us),
-        )
+        let detectors = self.state.detectors.iter().map(|detector| detector.lookback_us());
+        detectors.fold(rules, i64::max)
     }
 
     pub fn rules(&self) -> &RuleSet {
@@ -243,14 +253,18 @@ impl Engine {
             rules: self.rules.len(),
             keys: self.state.keys.len(),
             cells: self.cells(),
+            unobserved: self.state.detectors.iter().map(|d| d.unobserved()).sum(),
+            detector_bytes: self.detector_bytes(),
             ..self.state.stats
         }
     }
 
     fn cells(&self) -> usize {
-        let tracks: usize = self.state.tracks.iter().map(|track| track.cells).sum();
-        let minutes: usize = self.state.series.iter().map(|series| series.minutes.len()).sum();
-        tracks + minutes
+        self.state.tracks.iter().map(|track| track.cells).sum()
+    }
+
+    fn detector_bytes(&self) -> usize {
+        self.state.detectors.iter().map(|detector| detector.bytes()).sum()
     }
 
     /// Least horizon that keeps windows and baselines whole.

@@ -1,17 +1,14 @@
 //! Folding batches in.
 
 use super::compile::{Compiled, Extractor, Feed};
-use super::series::{Minute, Series};
 use super::summary::Summaries;
 use super::value::{Column, Value, field_text};
 use super::{Engine, Observed, State, Tenant};
+use crate::detector::Rows;
 use crate::fields::FieldRef;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, EventBatch, TenantId};
 use std::collections::BTreeMap;
-
-/// Distinct (tenant, dataset, host) with minute counts.
-const SERIES_MAX: usize = 2_000;
 
 /// No key for this row.
 const NONE: u32 = u32::MAX;
@@ -44,9 +41,7 @@ impl Engine {
             batch
         };
         if batch.rows() > 0 {
-            if self.rules.detectors().is_some() {
-                self.state.count_minutes(batch, tenant);
-            }
+            self.state.observe_detectors(batch);
             fold(&mut self.compiled, &mut self.state, batch, tenant);
             self.make_room();
         }
@@ -258,67 +253,13 @@ impl State {
         Some(hash)
     }
 
-    /// Adds the batch to the minute counts of its hosts.
-    fn count_minutes(&mut self, batch: &EventBatch, tenant: u16) {
-        let flow = batch.dataset == Dataset::VpcFlow;
-        if !flow && !batch.dataset.is_web() {
+    fn observe_detectors(&mut self, batch: &EventBatch) {
+        if self.detectors.is_empty() {
             return;
         }
-        let hosts = if flow {
-            Column::Absent
-        } else {
-            Column::of(batch, "dst_host")
-        };
-        let status = Column::of(batch, "status");
-        let blocked = Column::of(batch, "blocked");
-        let action = Column::of(batch, "action");
-        let mut held: Option<(Option<&str>, i64, Minute)> = None;
-        for (row, &ts) in batch.ts().values().iter().enumerate() {
-            let host = match hosts.value(row) {
-                Value::Text(host) => Some(host),
-                _ => None,
-            };
-            let refused = match action.value(row) {
-                Value::Text(action) => action.eq_ignore_ascii_case("REJECT"),
-                _ => blocked.value(row) == Value::Bool(true),
-            };
-            // NODATA and SKIPDATA are no flows.
-            if flow && action.value(row) == Value::Null && blocked.value(row) == Value::Null {
-                continue;
-            }
-            let minute = ts.div_euclid(MINUTE_US);
-            if !held.as_ref().is_some_and(|(h, m, _)| *h == host && *m == minute) {
-                self.add_minute(batch.dataset, tenant, held.take());
-                held = Some((host, minute, Minute::default()));
-            }
-            let counted = &mut held.as_mut().expect("set above").2;
-            counted.total += 1;
-            counted.refused += u64::from(flow && refused);
-            if let Value::Int(status) = status.value(row) {
-                counted.client_errors += u64::from((400..500).contains(&status));
-                counted.server_errors += u64::from((500..600).contains(&status));
-            }
+        let rows = Rows::new(batch, &self.hasher);
+        for detector in &mut self.detectors {
+            detector.observe(batch, &rows);
         }
-        self.add_minute(batch.dataset, tenant, held);
-    }
-
-    fn add_minute(&mut self, dataset: Dataset, tenant: u16, held: Option<(Option<&str>, i64, Minute)>) {
-        let Some((host, minute, counted)) = held else {
-            return;
-        };
-        let key = (tenant, dataset, host.map(Box::from));
-        let index = match self.series_index.get(&key) {
-            Some(&index) => index,
-            None if self.series.len() < SERIES_MAX => {
-                self.series.push(Series::new(tenant, dataset, host));
-                self.series_index.insert(key, self.series.len() - 1);
-                self.series.len() - 1
-            }
-            None => {
-                self.stats.unseried += counted.total;
-                return;
-            }
-        };
-        self.series[index].add(minute, &counted);
     }
 }

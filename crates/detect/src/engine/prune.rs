@@ -24,6 +24,7 @@ impl Engine {
     /// Called after each batch: when a bound is crossed, what was found is put aside for the
     /// next evaluation, then the oldest cells go, then the keys that were silent longest.
     pub(super) fn make_room(&mut self) {
+        self.shrink_detectors();
         let crowded = self.state.keys.len() > self.options.keys_max;
         if !crowded && self.cells() <= self.options.cells_max {
             return;
@@ -66,16 +67,42 @@ impl Engine {
         for track in &mut self.state.tracks {
             gone += track.prune(|key| tenants[usize::from(keys.get(key).tenant)].cut);
         }
-        for series in &mut self.state.series {
-            gone += series.prune(tenants[usize::from(series.tenant)].cut);
-        }
         for ((_, tenant), totals) in &mut self.state.totals {
             let cut = tenants[usize::from(*tenant)]
                 .cut
                 .div_euclid(haetae_event::time::MINUTE_US);
             *totals = totals.split_off(&cut);
         }
-        self.state.stats.evicted_cells += gone as u64;
+        let mut cells = gone as u64;
+        for detector in &mut self.state.detectors {
+            for tenant in tenants.iter().filter(|tenant| tenant.cut > i64::MIN) {
+                cells += detector.forget(&tenant.id, tenant.cut);
+            }
+        }
+        self.state.stats.evicted_cells += cells;
+    }
+
+    /// Detectors over the bound: what holds so far is told, then the largest is halved, until
+    /// all fit together.
+    fn shrink_detectors(&mut self) {
+        const ROUNDS_MAX: usize = 32;
+        if self.detector_bytes() <= self.options.detector_bytes_max {
+            return;
+        }
+        let mut pending = std::mem::take(&mut self.state.pending);
+        self.collect_detectors(&mut pending);
+        self.state.pending = pending;
+        for _ in 0..ROUNDS_MAX {
+            let over = self
+                .detector_bytes()
+                .saturating_sub(self.options.detector_bytes_max);
+            let largest = self.state.detectors.iter_mut().max_by_key(|d| d.bytes());
+            let (Some(detector), true) = (largest, over > 0) else {
+                break;
+            };
+            let target = detector.bytes() / 2;
+            self.state.stats.evicted_entities += detector.shrink(target);
+        }
     }
 
     fn forget_keys(&mut self, count: usize) {

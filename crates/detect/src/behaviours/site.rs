@@ -1,10 +1,16 @@
-//! Minute counts per dataset and host, and the code detectors over them.
+//! Minute counts per dataset and host, and what they say: error rate, surge, refusals.
 
-use super::windows::Extent;
+use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
+use crate::engine::value::{Column, Value};
+use crate::engine::{Closing, Evaluation};
+use ahash::AHashMap;
 use haetae_event::time::MINUTE_US;
-use haetae_event::{Dataset, Entity, EvidenceRef, Level, Micros};
+use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Level, Micros, TenantId};
 use std::collections::BTreeMap;
+
+/// Distinct (tenant, dataset, host) with minute counts.
+const SERIES_MAX: usize = 2_000;
 
 /// Windows of ratios, in minutes, aligned to the epoch.
 const WINDOW_MINUTES: i64 = 5;
@@ -27,31 +33,170 @@ impl Minute {
     }
 }
 
-/// One detector's verdict on a stretch of windows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    pub detector: &'static str,
-    pub title: &'static str,
-    pub level: Level,
-    pub extent: Extent,
-    pub evidence: Vec<EvidenceRef>,
-    pub facts: Vec<(String, String)>,
-    pub attack: &'static [&'static str],
+/// The detector: the minutes of every host.
+pub struct SiteTraffic {
+    settings: Detectors,
+    series: Vec<Series>,
+    index: AHashMap<(TenantId, Dataset, Option<Box<str>>), usize>,
+    /// Rows whose host had no room.
+    unseried: u64,
 }
 
 /// The minutes of one (tenant, dataset, host).
 #[derive(Debug)]
-pub struct Series {
-    pub tenant: u16,
-    pub dataset: Dataset,
-    pub entity: Entity,
-    pub minutes: BTreeMap<i64, Minute>,
-    pub dirty: bool,
-    pub told: Vec<Verdict>,
+struct Series {
+    tenant: TenantId,
+    dataset: Dataset,
+    entity: Entity,
+    minutes: BTreeMap<i64, Minute>,
+    dirty: bool,
+    told: Vec<Verdict>,
+}
+
+impl SiteTraffic {
+    /// The detector, unless every judgement is switched off.
+    pub fn from_settings(settings: &Detectors) -> Option<Box<dyn Detector>> {
+        let on = [
+            settings.error_rate.as_ref().is_some_and(|s| s.enabled),
+            settings.surge.as_ref().is_some_and(|s| s.enabled),
+            settings.refusals.as_ref().is_some_and(|s| s.enabled),
+        ];
+        on.contains(&true).then(|| {
+            Box::new(SiteTraffic {
+                settings: settings.clone(),
+                series: Vec::new(),
+                index: AHashMap::new(),
+                unseried: 0,
+            }) as Box<dyn Detector>
+        })
+    }
+
+    /// Adds the batch to the minute counts of its hosts.
+    fn count_minutes(&mut self, batch: &EventBatch) {
+        let flow = batch.dataset == Dataset::VpcFlow;
+        if !flow && !batch.dataset.is_web() {
+            return;
+        }
+        let hosts = if flow {
+            Column::Absent
+        } else {
+            Column::of(batch, "dst_host")
+        };
+        let status = Column::of(batch, "status");
+        let blocked = Column::of(batch, "blocked");
+        let action = Column::of(batch, "action");
+        let mut held: Option<(Option<&str>, i64, Minute)> = None;
+        for (row, &ts) in batch.ts().values().iter().enumerate() {
+            let host = match hosts.value(row) {
+                Value::Text(host) => Some(host),
+                _ => None,
+            };
+            let refused = match action.value(row) {
+                Value::Text(action) => action.eq_ignore_ascii_case("REJECT"),
+                _ => blocked.value(row) == Value::Bool(true),
+            };
+            // NODATA and SKIPDATA are no flows.
+            if flow && action.value(row) == Value::Null && blocked.value(row) == Value::Null {
+                continue;
+            }
+            let minute = ts.div_euclid(MINUTE_US);
+            if !held.as_ref().is_some_and(|(h, m, _)| *h == host && *m == minute) {
+                self.add_minute(batch, held.take());
+                held = Some((host, minute, Minute::default()));
+            }
+            let counted = &mut held.as_mut().expect("set above").2;
+            counted.total += 1;
+            counted.refused += u64::from(flow && refused);
+            if let Value::Int(status) = status.value(row) {
+                counted.client_errors += u64::from((400..500).contains(&status));
+                counted.server_errors += u64::from((500..600).contains(&status));
+            }
+        }
+        self.add_minute(batch, held);
+    }
+
+    fn add_minute(&mut self, batch: &EventBatch, held: Option<(Option<&str>, i64, Minute)>) {
+        let Some((host, minute, counted)) = held else {
+            return;
+        };
+        let key = (batch.tenant.clone(), batch.dataset, host.map(Box::from));
+        let index = match self.index.get(&key) {
+            Some(&index) => index,
+            None if self.series.len() < SERIES_MAX => {
+                self.series.push(Series::new(&batch.tenant, batch.dataset, host));
+                self.index.insert(key, self.series.len() - 1);
+                self.series.len() - 1
+            }
+            None => {
+                self.unseried += counted.total;
+                return;
+            }
+        };
+        self.series[index].add(minute, &counted);
+    }
+}
+
+impl Detector for SiteTraffic {
+    fn columns(&self) -> &'static [&'static str] {
+        &["dst_host", "status", "blocked", "action"]
+    }
+
+    fn lookback_us(&self) -> i64 {
+        let surge = self.settings.surge.as_ref().map(|s| s.baseline_minutes);
+        let refusals = self.settings.refusals.as_ref().map(|s| s.baseline_minutes);
+        let minutes = surge.into_iter().chain(refusals).max().unwrap_or(0).max(0);
+        (minutes + 10).saturating_mul(MINUTE_US)
+    }
+
+    fn observe(&mut self, batch: &EventBatch, _: &Rows<'_>) {
+        self.count_minutes(batch);
+    }
+
+    fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
+        for series in self.series.iter_mut().filter(|series| series.dirty) {
+            let closed = closing.watermark(&series.tenant, series.dataset);
+            let newest = series.minutes.keys().next_back();
+            let end = newest.map_or(i64::MIN, |minute| (minute + WINDOW_MINUTES) * MINUTE_US);
+            // Dirty until its last window is closed.
+            series.dirty = end > closed;
+            let now = series.judge(&self.settings, closed);
+            reconcile(&series.tenant, &series.entity, &mut series.told, now, out);
+        }
+    }
+
+    fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
+        let own = self.series.iter_mut().filter(|series| series.tenant == *tenant);
+        own.map(|series| series.prune(before_us) as u64).sum()
+    }
+
+    fn unobserved(&self) -> u64 {
+        self.unseried
+    }
+
+    fn bytes(&self) -> usize {
+        const MINUTE_BYTES: usize = 56;
+        let minutes: usize = self.series.iter().map(|series| series.minutes.len()).sum();
+        minutes * MINUTE_BYTES + self.series.len() * size_of::<Series>()
+    }
+
+    fn shrink(&mut self, bytes_max: usize) -> u64 {
+        let mut lost = 0;
+        while self.bytes() > bytes_max && !self.series.is_empty() {
+            // Hosts are few: only a wildcard domain under attack brings many, each of them brief.
+            let briefest = (0..self.series.len()).min_by_key(|&at| self.series[at].minutes.len());
+            self.series.swap_remove(briefest.expect("not empty"));
+            lost += 1;
+        }
+        if lost > 0 {
+            let keys = self.series.iter().enumerate();
+            self.index = keys.map(|(at, series)| (series.key(), at)).collect();
+        }
+        lost
+    }
 }
 
 impl Series {
-    pub fn new(tenant: u16, dataset: Dataset, host: Option<&str>) -> Series {
+    fn new(tenant: &TenantId, dataset: Dataset, host: Option<&str>) -> Series {
         let entity = match host {
             Some(host) => Entity {
                 kind: "host".into(),
@@ -63,7 +208,7 @@ impl Series {
             },
         };
         Series {
-            tenant,
+            tenant: tenant.clone(),
             dataset,
             entity,
             minutes: BTreeMap::new(),
@@ -72,20 +217,28 @@ impl Series {
         }
     }
 
-    pub fn add(&mut self, minute: i64, counted: &Minute) {
+    fn key(&self) -> (TenantId, Dataset, Option<Box<str>>) {
+        let host = (self.entity.kind == "host").then(|| self.entity.value.as_str().into());
+        (self.tenant.clone(), self.dataset, host)
+    }
+
+    fn add(&mut self, minute: i64, counted: &Minute) {
         self.minutes.entry(minute).or_default().add(counted);
         self.dirty = true;
     }
 
     /// Every verdict over windows that end at or before `closed_until`, a pure function of the
     /// minutes.
-    pub fn judge(&self, detectors: &Detectors, closed_until: i64) -> Vec<Verdict> {
+    fn judge(&self, detectors: &Detectors, closed_until: i64) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         if self.dataset == Dataset::VpcFlow {
             self.refusals(detectors, closed_until, &mut verdicts);
         } else {
             self.errors(detectors, closed_until, &mut verdicts);
             self.surges(detectors, closed_until, &mut verdicts);
+        }
+        for verdict in &mut verdicts {
+            verdict.rule_id = format!("{}.{}", verdict.detector, self.dataset);
         }
         verdicts
     }
@@ -102,10 +255,9 @@ impl Series {
     }
 
     fn errors(&self, detectors: &Detectors, closed_until: i64, out: &mut Vec<Verdict>) {
-        let config = &detectors.error_rate;
-        if !config.enabled {
+        let Some(config) = detectors.error_rate.as_ref().filter(|s| s.enabled) else {
             return;
-        }
+        };
         let mut stretch = Stretch::new("error_rate", "High error rate", config.level, &["T1499"]);
         for (start, counted) in self.windows(closed_until) {
             let failed = counted.client_errors + counted.server_errors;
@@ -128,8 +280,8 @@ impl Series {
     }
 
     fn surges(&self, detectors: &Detectors, closed_until: i64, out: &mut Vec<Verdict>) {
-        let config = &detectors.surge;
-        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else {
+        let config = detectors.surge.as_ref().filter(|s| s.enabled);
+        let (Some(config), Some(first)) = (config, self.minutes.keys().next().copied()) else {
             return;
         };
         let mut stretch = Stretch::new("surge", "Surge of requests", config.level, &["T1498", "T1499"]);
@@ -172,8 +324,8 @@ impl Series {
     }
 
     fn refusals(&self, detectors: &Detectors, closed_until: i64, out: &mut Vec<Verdict>) {
-        let config = &detectors.refusals;
-        let Some(first) = self.minutes.keys().next().copied().filter(|_| config.enabled) else {
+        let config = detectors.refusals.as_ref().filter(|s| s.enabled);
+        let (Some(config), Some(first)) = (config, self.minutes.keys().next().copied()) else {
             return;
         };
         let mut stretch = Stretch::new(
@@ -217,7 +369,7 @@ impl Series {
     }
 
     /// Forgets minutes before `cut`; returns how many.
-    pub fn prune(&mut self, cut_us: i64) -> usize {
+    fn prune(&mut self, cut_us: i64) -> usize {
         let keep = self.minutes.split_off(&cut_us.div_euclid(MINUTE_US));
         let gone = std::mem::replace(&mut self.minutes, keep).len();
         self.told.retain(|verdict| verdict.extent.end >= cut_us);
@@ -259,9 +411,15 @@ impl Stretch {
         };
         let empty = Verdict {
             detector,
+            // Given by the series, which knows its dataset.
+            rule_id: String::new(),
             title,
             level,
             extent,
+            score: score_of(level),
+            confidence: 0.7,
+            gap_us: 1,
+            monotone: false,
             evidence: Vec::new(),
             facts: Vec::new(),
             attack,

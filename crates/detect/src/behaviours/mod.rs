@@ -1,0 +1,20 @@
+//! The code detectors, one file or folder each.
+
+pub mod site;
+
+use crate::detector::Detector;
+use crate::detectors::Detectors;
+
+/// Makes a detector, unless its settings switch it off.
+type Make = fn(&Detectors) -> Option<Box<dyn Detector>>;
+
+/// The one list of built-in detectors.
+const ALL: &[Make] = &[
+    site::SiteTraffic::from_settings,
+    //
+];
+
+/// Every built-in detector that the settings leave on.
+pub fn all(settings: &Detectors) -> Vec<Box<dyn Detector>> {
+    ALL.iter().filter_map(|make| make(settings)).collect()
+}
