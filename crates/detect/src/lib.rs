@@ -14,6 +14,7 @@ pub mod detectors;
 pub mod diagnostic;
 pub mod engine;
 pub mod fields;
+pub mod inline;
 pub mod ruleset;
 pub mod sigma;
 

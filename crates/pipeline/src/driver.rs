@@ -8,6 +8,7 @@ use crate::kpi;
 use crate::normalise::{Arrived, EqualRecords, Normaliser};
 use crate::privacy::{Policies, Privacy};
 use crate::tell::tell;
+use haetae_detect::inline::Inline;
 use haetae_detect::{Closing, Engine};
 use haetae_enrich::Enrichers;
 use haetae_event::commit::{CommitUnit, IncidentRow};
@@ -62,6 +63,8 @@ pub struct DriverParts {
     /// Asked after the enrichers; its late answers are filled in.
     pub remote: Option<SharedScore>,
     pub parsers: Arc<dyn ParserShelf>,
+    /// Judges requests while they are served; told of those that come by log.
+    pub inline: Arc<Inline>,
     pub observer: Box<dyn Observer>,
 }
 
@@ -116,6 +119,7 @@ pub struct RunEnd {
 /// Single-threaded; owns detection state and the uncommitted rest of what it has read.
 pub struct Driver {
     store: Arc<Store>,
+    inline: Arc<Inline>,
     detection: Detection,
     normaliser: Normaliser,
     enrichers: Enrichers,
@@ -153,6 +157,7 @@ impl Driver {
         }
         Driver {
             store: parts.store,
+            inline: parts.inline,
             detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             backfill: Backfill::new(parts.remote, parts.key.clone()),
@@ -330,6 +335,7 @@ impl Driver {
         let batch = self.enrichers.apply(batch);
         self.observer.normalised(batch.rows(), started.elapsed());
         self.detection.observe(&batch);
+        self.inline.observe(&batch);
         let mut stored = self.privacy.stored(batch);
         stored.compact();
         self.store.append_hot(stored, parser);

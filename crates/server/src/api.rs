@@ -1,5 +1,6 @@
 //! The routes.
 
+use crate::detect::detect;
 use crate::error::ApiError;
 use crate::guard;
 use crate::state::AppState;
@@ -29,6 +30,7 @@ pub(crate) fn router(state: &Arc<AppState>) -> Router {
         .route("/healthz", get(health))
         .route("/readyz", get(ready))
         .route("/v1/ingest", post(ingest::ingest))
+        .route("/detect", post(detect))
         .merge(local)
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async {

@@ -1,6 +1,6 @@
 //! The HTTP door.
 //!
-//! What is here: `POST /v1/ingest` (checked, journalled, then answered), queries, lists and users' parsers
+//! What is here: `POST /v1/ingest` (checked, journalled, then answered), `POST /detect`, queries, lists and users' parsers
 //! for the local operator, metrics and health; and what keeps the door safe: Host allow-list,
 //! Origin check, tokens, size and time limits.
 //!
@@ -10,6 +10,7 @@
 //! `request → guard (host, origin, token) → handler → seam → reply`
 
 mod api;
+mod detect;
 mod error;
 mod guard;
 mod ingest;
@@ -28,8 +29,9 @@ pub use ingest::marks::{KEY_WINDOW_US, MARKS_MAX};
 pub use metrics::{Histogram, MetricsSnapshot, Name, render as render_metrics};
 pub use options::{IngestAuth, IngestKey, ServerOptions};
 pub use seams::{
-    DoorError, IngestDoor, ListFilter, Metrics, ParserAdmin, ParserError, ParserRequest, ParserUpload, Push,
-    QueryError, QueryLanguage, QueryRequest, QueryRows, QueryRunner, ReadError, Reader,
+    DetectAnswer, DetectRequest, DoorError, IngestDoor, ListFilter, Metrics, ParserAdmin, ParserError,
+    ParserRequest, ParserUpload, Push, QueryError, QueryLanguage, QueryRequest, QueryRows, QueryRunner,
+    ReadError, Reader, RequestJudge,
 };
 pub use serve::{BoundServer, bind};
 pub use state::{AppState, Parts};

@@ -218,3 +218,38 @@ pub trait ParserAdmin: Send + Sync {
     /// See [`ParserError`].
     fn handle(&self, request: ParserRequest) -> Result<Value, ParserError>;
 }
+
+/// A request that is being served, as the site describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct DetectRequest<'a> {
+    pub tenant: &'a TenantId,
+    /// Canonical text.
+    pub ip: &'a str,
+    pub ts: Micros,
+    pub method: &'a str,
+    pub uri: &'a str,
+    pub ua: Option<&'a str>,
+    /// Name and value, as sent; `None` when the site does not pass them on.
+    pub headers: Option<&'a [(&'a str, &'a str)]>,
+    pub session: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub request_id: Option<&'a str>,
+}
+
+/// What is said of it: the contract's answer. The default is no anomaly.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct DetectAnswer {
+    pub anomaly: bool,
+    /// `rule` or `ml`.
+    pub method: Option<&'static str>,
+    pub rule_id: Option<String>,
+    /// 0..1.
+    pub score: f64,
+    pub reasons: Vec<String>,
+}
+
+/// Judges requests while they are served. Quick and without waiting: it is asked on the thread
+/// that reads the connection.
+pub trait RequestJudge: Send + Sync {
+    fn judge(&self, request: &DetectRequest<'_>) -> DetectAnswer;
+}

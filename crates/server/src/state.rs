@@ -3,7 +3,7 @@
 use crate::guard::Hosts;
 use crate::ingest::marks::Marks;
 use crate::options::ServerOptions;
-use crate::seams::{IngestDoor, Metrics, ParserAdmin, QueryRunner, Reader};
+use crate::seams::{IngestDoor, Metrics, ParserAdmin, QueryRunner, Reader, RequestJudge};
 use haetae_event::Clock;
 use haetae_event::commit::DeliveryMark;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub struct Parts {
     pub metrics: Arc<dyn Metrics>,
     pub reader: Arc<dyn Reader>,
     pub parsers: Arc<dyn ParserAdmin>,
+    pub judge: Arc<dyn RequestJudge>,
     pub clock: Arc<dyn Clock>,
     /// Marks of deliveries accepted before this start: those in the catalog and those in
     /// journal entries that are not committed yet. Old ones are dropped here.
@@ -44,6 +45,7 @@ pub(crate) struct Seams {
     pub(crate) metrics: Arc<dyn Metrics>,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) parsers: Arc<dyn ParserAdmin>,
+    pub(crate) judge: Arc<dyn RequestJudge>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -62,6 +64,7 @@ impl AppState {
                 metrics: parts.metrics,
                 reader: parts.reader,
                 parsers: parts.parsers,
+                judge: parts.judge,
                 clock: parts.clock,
             },
             options,

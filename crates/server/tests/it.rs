@@ -683,3 +683,84 @@ async fn parsers_are_listed_uploaded_and_switched() {
     }
     rig.stop().await;
 }
+
+fn detect(rig: &Rig, body: &'static str) -> reqwest::RequestBuilder {
+    rig.http
+        .post(rig.url("/detect"))
+        .header("content-type", "application/json")
+        .body(body)
+}
+
+#[tokio::test]
+async fn a_request_is_judged_as_the_site_describes_it() {
+    let rig = Rig::open().await;
+    let body = r#"{"ip":"::ffff:203.0.113.9","ts":"2026-02-02T02:40:01Z","method":"POST","uri":"/bad",
+        "ua":"x\u0041","headers":{"Accept":"*/*","Via":["a","b"]},"extra":1}"#;
+    let reply: Value = detect(&rig, body).send().await.unwrap().json().await.unwrap();
+    assert_eq!(reply["anomaly"], true);
+    assert_eq!(
+        (&reply["method"], &reply["rule_id"]),
+        (&"rule".into(), &"test.bad".into())
+    );
+    let told = reply["reasons"][0].as_str().unwrap();
+    assert_eq!(
+        told,
+        "default 203.0.113.9 POST Some(\"xA\") Some([(\"Accept\", \"*/*\"), (\"Via\", \"a\")]) at 2026-02-02T02:40:01Z"
+    );
+    let calm: Value = detect(&rig, r#"{"ip":"2001:db8::1","uri":"/"}"#)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!((&calm["anomaly"], &calm["method"]), (&false.into(), &Value::Null));
+    assert!(calm["reasons"][0].as_str().unwrap().contains("GET None None"));
+}
+
+#[tokio::test]
+async fn a_batch_is_judged_element_by_element() {
+    let rig = Rig::open().await;
+    let body =
+        r#"[{"ip":"192.0.2.1","uri":"/bad"},{"ip":"nobody","uri":"/"},7,{"ip":"192.0.2.1","uri":"/"}]"#;
+    let reply: Value = detect(&rig, body).send().await.unwrap().json().await.unwrap();
+    let anomalies: Vec<&Value> = reply.as_array().unwrap().iter().map(|r| &r["anomaly"]).collect();
+    assert_eq!(anomalies, [true, false, false, false]);
+    assert_eq!(reply[1]["error"]["code"], "bad_ip");
+    assert_eq!(reply[2]["error"]["code"], "bad_json");
+    assert!(reply[3].get("error").is_none());
+}
+
+#[tokio::test]
+async fn what_cannot_be_judged_is_refused_with_a_code() {
+    let rig = Rig::open().await;
+    for (body, status, code) in [
+        ("{", 400, "bad_json"),
+        (r#"{"ip":"192.0.2.1"}"#, 400, "bad_json"),
+        (r#"{"ip":"x","uri":"/"}"#, 400, "bad_ip"),
+        (r#"{"ip":"192.0.2.1","uri":"/","ts":"noon"}"#, 400, "bad_ts"),
+    ] {
+        let reply = detect(&rig, body).send().await.unwrap();
+        assert_eq!(reply.status(), status, "{body}");
+        let reply: Value = reply.json().await.unwrap();
+        assert_eq!(reply["code"], code, "{body}");
+    }
+    let many = format!("[{}]", vec!["1"; 1_001].join(","));
+    let reply = rig
+        .http
+        .post(rig.url("/detect"))
+        .header("content-type", "application/json")
+        .body(many)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 413);
+    let text = rig.http.post(rig.url("/detect")).body("{}").send().await.unwrap();
+    assert_eq!(text.status(), 415);
+    let keyed = Rig::start(rig::with_keys, Vec::new()).await;
+    let reply = detect(&keyed, r#"{"ip":"192.0.2.1","uri":"/"}"#)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(reply.status(), 401);
+}

@@ -6,10 +6,11 @@ use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
 use crate::wiring::{
-    EngineRunner, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox, StoreReader,
-    StoreSegments, clean_up, configured_sources,
+    EngineRunner, InlineJudge, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox,
+    StoreReader, StoreSegments, clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
+use haetae_detect::inline::{Inline, InlineSettings};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::pii::PiiPolicy;
@@ -59,6 +60,7 @@ struct House {
     meters: Arc<Meters>,
     ledger: Arc<dyn Ledger>,
     parsers: Arc<Shelf>,
+    inline: Arc<Inline>,
     knowledge: Arc<Knowledge>,
     clock: Arc<dyn Clock>,
     stop: StopFlag,
@@ -178,6 +180,7 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
         meters,
         ledger,
         parsers,
+        inline: Arc::new(Inline::new(InlineSettings::default(), None)),
         knowledge,
         clock,
         stop,
@@ -230,6 +233,7 @@ fn serve(
         metrics: house.meters.clone(),
         reader: Arc::new(StoreReader(house.store.clone())),
         parsers: house.parsers.clone(),
+        judge: Arc::new(InlineJudge(house.inline.clone())),
         clock: house.clock.clone(),
         marks,
     };
@@ -351,6 +355,7 @@ fn driver(
         enrichers: house.knowledge.enrichers(),
         remote,
         parsers: house.parsers.clone(),
+        inline: house.inline.clone(),
         key: InstallationKey::new(haetae_store::secrets::installation_key(house.store.dir())?),
         observer: Box::new(observer),
     };

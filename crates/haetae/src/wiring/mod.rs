@@ -4,6 +4,7 @@
 mod cleaning;
 mod door;
 mod extractor;
+mod judge;
 mod ledger;
 mod lookups;
 mod meters;
@@ -16,6 +17,7 @@ mod sources;
 pub use cleaning::clean_up;
 pub use door::JournalDoor;
 pub use extractor::{AlarmBell, Sandboxed};
+pub use judge::InlineJudge;
 pub use ledger::StoreLedger;
 pub use lookups::Lookups;
 pub use meters::Meters;

@@ -5,9 +5,9 @@ use haetae_event::clock::ManualClock;
 use haetae_event::commit::DeliveryMark;
 use haetae_event::{Micros, TenantId};
 use haetae_server::{
-    DoorError, IngestAuth, IngestDoor, IngestKey, ListFilter, Metrics, MetricsSnapshot, ParserAdmin,
-    ParserError, ParserRequest, Parts, Push, QueryError, QueryRequest, QueryRows, QueryRunner, ReadError,
-    Reader, ServerOptions, Token,
+    DetectAnswer, DetectRequest, DoorError, IngestAuth, IngestDoor, IngestKey, ListFilter, Metrics,
+    MetricsSnapshot, ParserAdmin, ParserError, ParserRequest, Parts, Push, QueryError, QueryRequest,
+    QueryRows, QueryRunner, ReadError, Reader, RequestJudge, ServerOptions, Token,
 };
 use serde_json::{Value, json};
 use std::io::Write;
@@ -119,6 +119,28 @@ impl ParserAdmin for Rest {
     }
 }
 
+/// Finds fault with the path `/bad`, and says what it was told.
+impl RequestJudge for Rest {
+    fn judge(&self, request: &DetectRequest<'_>) -> DetectAnswer {
+        let bad = request.uri == "/bad";
+        DetectAnswer {
+            anomaly: bad,
+            method: bad.then_some("rule"),
+            rule_id: bad.then(|| "test.bad".into()),
+            score: if bad { 0.9 } else { 0.0 },
+            reasons: vec![format!(
+                "{} {} {} {:?} {:?} at {}",
+                request.tenant.as_str(),
+                request.ip,
+                request.method,
+                request.ua,
+                request.headers,
+                request.ts
+            )],
+        }
+    }
+}
+
 pub struct Rig {
     pub door: Arc<FakeDoor>,
     pub clock: Arc<ManualClock>,
@@ -163,7 +185,8 @@ impl Rig {
             query: rest.clone(),
             metrics: rest.clone(),
             reader: rest.clone(),
-            parsers: rest,
+            parsers: rest.clone(),
+            judge: rest,
             clock: clock.clone(),
             marks,
         };
