@@ -6,6 +6,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,7 +38,11 @@ struct Load {
 /// A request of one of about 50,000 clients, a few of them busy.
 fn request(load: &Load, n: u64) -> Vec<u8> {
     let mixed = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
-    let client = if mixed % 50 == 0 { n % 7 } else { mixed % 50_000 };
+    let client = if mixed.is_multiple_of(50) {
+        n % 7
+    } else {
+        mixed % 50_000
+    };
     let agent = match mixed % 40 {
         0 => AGENTS[2],
         1..20 => AGENTS[1],
@@ -121,11 +126,11 @@ fn drive(load: &Load, connection: u64) -> Vec<u32> {
     latencies
 }
 
-fn main() {
+fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(address) = arguments.next() else {
         eprintln!("usage: detect_load ADDRESS [requests_per_s] [seconds] [connections]");
-        std::process::exit(2);
+        return ExitCode::from(2);
     };
     let mut number = |default: f64| {
         arguments
@@ -172,4 +177,5 @@ fn main() {
         load.anomalies.load(Ordering::Relaxed),
         load.failed.load(Ordering::Relaxed),
     );
+    ExitCode::SUCCESS
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod crash;
 mod end_to_end;
+mod inline;
 mod notify;
 mod order;
 mod parsers;

@@ -112,6 +112,14 @@ impl Service {
         request(self.address, "POST", path, &all, body)
     }
 
+    /// What the service says of one request, or of an array of them.
+    pub fn detect(&self, body: &serde_json::Value) -> serde_json::Value {
+        let text = body.to_string();
+        let json = [("Content-Type", "application/json")];
+        let reply = request(self.address, "POST", "/detect", &json, text.as_bytes());
+        reply.expect("the service answers").json()
+    }
+
     pub fn get(&self, path: &str) -> Reply {
         let bearer = format!("Bearer {}", self.token());
         request(self.address, "GET", path, &[("Authorization", &bearer)], b"").expect("the service answers")
