@@ -8,7 +8,7 @@
 use crate::identities::Identities;
 use crate::privacy::{Policies, Privacy};
 use crate::warm::warm_from;
-use haetae_detect::{Closing, Engine, Evaluation};
+use haetae_detect::{Closing, Engine, Evaluation, RuleSet};
 use haetae_enrich::pii::AddressPolicy;
 use haetae_event::commit::FindingChange;
 use haetae_event::identity::InstallationKey;
@@ -89,6 +89,15 @@ impl Detection {
         for (_, tenant, low, high) in observed.too_old {
             add_range(self.late.entry(tenant).or_default(), low, high);
         }
+    }
+
+    /// Puts other rules in the place of the present ones and warms them; gives the rows read.
+    ///
+    /// # Errors
+    /// The store's; the new rules are in use, and cold.
+    pub fn restart_with(&mut self, rules: RuleSet, store: &Store) -> Result<u64, StoreError> {
+        self.engine = self.engine.with_rules(rules);
+        self.warm(store)
     }
 
     /// Feeds an empty engine what is stored of the recent past, so that open windows are open

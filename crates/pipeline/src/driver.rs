@@ -9,7 +9,7 @@ use crate::normalise::{Arrived, EqualRecords, Normaliser};
 use crate::privacy::{Policies, Privacy};
 use crate::tell::tell;
 use haetae_detect::inline::Inline;
-use haetae_detect::{Closing, Engine};
+use haetae_detect::{Closing, Engine, RuleSet};
 use haetae_enrich::Enrichers;
 use haetae_event::commit::{CommitUnit, IncidentRow};
 use haetae_event::identity::InstallationKey;
@@ -65,6 +65,7 @@ pub struct DriverParts {
     pub parsers: Arc<dyn ParserShelf>,
     /// Judges requests while they are served; told of those that come by log.
     pub inline: Arc<Inline>,
+    pub rules: Box<dyn RuleShelf>,
     pub observer: Box<dyn Observer>,
 }
 
@@ -84,6 +85,13 @@ pub struct DriverOptions {
     pub once: bool,
 }
 
+/// Where rules come from after the start.
+pub trait RuleShelf: Send {
+    /// Rules to detect with from now on; `None` while the ones in use stand. Asked after each
+    /// commit; must not block for longer than reading a folder takes.
+    fn changed(&mut self) -> Option<RuleSet>;
+}
+
 /// Told what the driver did; must not block.
 pub trait Observer: Send {
     fn committed(
@@ -97,6 +105,8 @@ pub trait Observer: Send {
     /// Something that stopped working and needs a person.
     fn alarm(&mut self, text: &str);
     fn warmed(&mut self, rows: u64);
+    /// `rules` new rules are in use, after `rows` stored rows were read for them.
+    fn rules_taken(&mut self, rules: usize, rows: u64);
     fn commit_failed(&mut self, error: &StoreError, retry_in: Duration);
     /// Time one batch took from parsed to ready for detection: normalised and enriched.
     fn normalised(&mut self, rows: usize, took: Duration);
@@ -120,6 +130,7 @@ pub struct RunEnd {
 pub struct Driver {
     store: Arc<Store>,
     inline: Arc<Inline>,
+    rules: Box<dyn RuleShelf>,
     detection: Detection,
     normaliser: Normaliser,
     enrichers: Enrichers,
@@ -158,6 +169,7 @@ impl Driver {
         Driver {
             store: parts.store,
             inline: parts.inline,
+            rules: parts.rules,
             detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             backfill: Backfill::new(parts.remote, parts.key.clone()),
@@ -205,6 +217,7 @@ impl Driver {
             }
             if self.poll_ended || self.last_commit.elapsed() >= self.options.flush_interval {
                 self.commit(&self.closing())?;
+                self.take_new_rules()?;
             }
         }
         let closing = if self.options.once {
@@ -214,6 +227,18 @@ impl Driver {
         };
         self.commit(&closing)?;
         Ok(self.end)
+    }
+
+    /// New rules start with what is stored of the recent past, as they would after a restart. All
+    /// that was read is committed at this point, so nothing is seen twice.
+    fn take_new_rules(&mut self) -> Result<(), DriverError> {
+        let Some(rules) = self.rules.changed() else {
+            return Ok(());
+        };
+        let count = rules.len();
+        let rows = self.detection.restart_with(rules, &self.store)?;
+        self.observer.rules_taken(count, rows);
+        Ok(())
     }
 
     fn handle(&mut self, message: SourceMessage) -> Result<(), DriverError> {

@@ -22,7 +22,9 @@ mod warm;
 
 pub use backfill::SharedScore;
 pub use detection::{Changed, Detection, Reconciled};
-pub use driver::{Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RunEnd};
+pub use driver::{
+    Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RuleShelf, RunEnd,
+};
 pub use kpi::kpi_between;
 pub use normalise::{Arrived, EqualRecords, Normaliser};
 pub use privacy::{Policies, Privacy};

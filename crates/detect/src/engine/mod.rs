@@ -222,6 +222,11 @@ impl Engine {
         Engine::new(self.rules.clone(), self.options.clone())
     }
 
+    /// Other rules under the same bounds, with an empty memory.
+    pub fn with_rules(&self, rules: RuleSet) -> Engine {
+        Engine::new(rules, self.options.clone())
+    }
+
     /// Says that nothing before `us` was folded in although it is stored: rows that could need it
     /// are reported as too old. Called once, after the stored rows since then were observed.
     pub fn starts_at(&mut self, us: i64) {

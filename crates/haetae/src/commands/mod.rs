@@ -10,6 +10,7 @@ pub mod parse;
 pub mod parser;
 pub mod query;
 mod reading;
+mod reloading;
 pub mod run;
 pub mod say;
 mod service;

@@ -52,6 +52,12 @@ impl Observer for RunObserver {
         self.meters.warmed();
     }
 
+    fn rules_taken(&mut self, rules: usize, rows: u64) {
+        self.say.note(&format!(
+            "rules read anew: {rules} in use, {rows} stored rows read for them"
+        ));
+    }
+
     fn commit_failed(&mut self, error: &StoreError, retry_in: Duration) {
         self.say.trouble(&format!(
             "commit failed: {error}; tried again in {} s, nothing is lost",

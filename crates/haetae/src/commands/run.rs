@@ -2,6 +2,7 @@
 
 use super::observing::RunObserver;
 use super::reading::client_policy;
+use super::reloading::RulesFolder;
 use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
@@ -33,6 +34,7 @@ use haetae_store::{Store, StoreOptions};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -61,6 +63,8 @@ struct House {
     ledger: Arc<dyn Ledger>,
     parsers: Arc<Shelf>,
     inline: Arc<Inline>,
+    /// SIGHUP came: rules are to be looked at.
+    hung_up: Arc<AtomicBool>,
     knowledge: Arc<Knowledge>,
     clock: Arc<dyn Clock>,
     stop: StopFlag,
@@ -181,6 +185,7 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
         ledger,
         parsers,
         inline: Arc::new(Inline::new(InlineSettings::default(), None)),
+        hung_up: Arc::default(),
         knowledge,
         clock,
         stop,
@@ -312,7 +317,14 @@ fn driver(
     waker: haetae_respond::Waker,
 ) -> Result<(Driver, Outlet)> {
     let (outlet, inbox) = channel(house.stop.clone());
-    let engine = Engine::new(load_rules(config.rules_dir.as_deref())?, EngineOptions::default());
+    let rules = load_rules(config.rules_dir.as_deref())?;
+    let shelf = RulesFolder::new(
+        config.rules_dir.as_deref(),
+        &rules,
+        house.hung_up.clone(),
+        house.say.clone(),
+    );
+    let engine = Engine::new(rules, EngineOptions::default());
     let language = house.say.language();
     let mut channels = vec!["console".to_owned()];
     if config.notify.slack.is_some() {
@@ -356,6 +368,7 @@ fn driver(
         remote,
         parsers: house.parsers.clone(),
         inline: house.inline.clone(),
+        rules: Box::new(shelf),
         key: InstallationKey::new(haetae_store::secrets::installation_key(house.store.dir())?),
         observer: Box::new(observer),
     };
@@ -500,10 +513,11 @@ fn spawn_refresh(house: &House) -> Result<JoinHandle<()>> {
 }
 
 fn watch_signals(runtime: &tokio::runtime::Runtime, house: &House) {
-    let (stop, say) = (house.stop.clone(), house.say.clone());
+    let (stop, say, hung_up) = (house.stop.clone(), house.say.clone(), house.hung_up.clone());
     runtime.spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        let (Ok(mut terminate), Ok(mut hang_up)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
         else {
             return;
         };
@@ -511,7 +525,10 @@ fn watch_signals(runtime: &tokio::runtime::Runtime, house: &House) {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => break,
                 _ = terminate.recv() => break,
-                _ = hang_up.recv() => say.trouble("SIGHUP does not reload the configuration yet; restart to apply it"),
+                _ = hang_up.recv() => {
+                    hung_up.store(true, Ordering::Relaxed);
+                    say.note("SIGHUP: rules are read anew; restart for other settings");
+                }
             }
         }
         stop.set();

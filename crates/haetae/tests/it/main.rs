@@ -9,4 +9,5 @@ mod notify;
 mod order;
 mod parsers;
 mod remote;
+mod rules;
 mod support;

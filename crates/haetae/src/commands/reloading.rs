@@ -1,0 +1,102 @@
+//! The rules folder, read again when it changes.
+
+use super::say::Say;
+use haetae_detect::RuleSet;
+use haetae_pipeline::RuleShelf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The folder is looked at this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Files of a folder that are looked at.
+const FILES_MAX: usize = 20_000;
+
+/// Built-in rules and those of a folder.
+pub struct RulesFolder {
+    dir: Option<PathBuf>,
+    /// As it was when the rules in use were read.
+    seen: Vec<Stamp>,
+    /// Diagnostics of the rules in use.
+    problems: usize,
+    looked: Instant,
+    /// Set by SIGHUP: look now.
+    asked: Arc<AtomicBool>,
+    say: Say,
+}
+
+/// Name, size and time of change of one file.
+type Stamp = (PathBuf, u64, Option<SystemTime>);
+
+impl RulesFolder {
+    /// `rules` are those in use now, read from `dir`.
+    pub fn new(dir: Option<&Path>, rules: &RuleSet, asked: Arc<AtomicBool>, say: Say) -> RulesFolder {
+        RulesFolder {
+            seen: dir.map(stamps).unwrap_or_default(),
+            dir: dir.map(Path::to_path_buf),
+            problems: rules.diagnostics().len(),
+            looked: Instant::now(),
+            asked,
+            say,
+        }
+    }
+}
+
+impl RuleShelf for RulesFolder {
+    /// Rules with new mistakes are refused whole: a slip of the pen must not switch off what
+    /// watched until then.
+    fn changed(&mut self) -> Option<RuleSet> {
+        let asked = self.asked.swap(false, Ordering::Relaxed);
+        let dir = self.dir.as_ref()?;
+        if !asked && self.looked.elapsed() < LOOK_EVERY {
+            return None;
+        }
+        self.looked = Instant::now();
+        let now = stamps(dir);
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        let mut rules = RuleSet::builtin();
+        if let Err(error) = rules.load_dir(dir) {
+            let dir = dir.display();
+            self.say.trouble(&format!(
+                "cannot read the rules in {dir}: {error}; the former ones stay in use"
+            ));
+            return None;
+        }
+        if rules.diagnostics().len() > self.problems {
+            for diagnostic in rules.diagnostics() {
+                self.say.trouble(&format!("rule not loaded: {diagnostic}"));
+            }
+            self.say
+                .trouble("the changed rules have mistakes; the former ones stay in use");
+            return None;
+        }
+        self.problems = rules.diagnostics().len();
+        Some(rules)
+    }
+}
+
+/// Every rule file under `dir`, sorted. What cannot be read is not there.
+fn stamps(dir: &Path) -> Vec<Stamp> {
+    let mut found = Vec::new();
+    let mut folders = vec![dir.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+                found.push((path, meta.len(), meta.modified().ok()));
+            }
+            if found.len() + folders.len() > FILES_MAX {
+                return found;
+            }
+        }
+    }
+    found.sort();
+    found
+}
