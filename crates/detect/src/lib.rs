@@ -13,6 +13,7 @@ pub mod detector;
 pub mod detectors;
 pub mod diagnostic;
 pub mod engine;
+pub mod exceptions;
 pub mod fields;
 pub mod inline;
 pub mod ruleset;

@@ -3,6 +3,7 @@
 use crate::detectors::Detectors;
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::Builder;
+use crate::exceptions::{self, Exception};
 use crate::fields;
 use crate::sigma::document::{self, Document, Rule};
 use crate::sigma::item::ItemProblem;
@@ -39,6 +40,7 @@ pub struct Loaded {
 pub struct RuleSet {
     loaded: Vec<Loaded>,
     detectors: Option<Detectors>,
+    exceptions: Vec<Exception>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -67,6 +69,8 @@ impl RuleSet {
     /// When a folder or file cannot be read.
     pub fn load_dir(&mut self, path: &Path) -> std::io::Result<usize> {
         let before = self.loaded.len();
+        // They name rules, which are all loaded by then.
+        let mut excepted = Vec::new();
         for file in rule_files(path)? {
             let name = file.display().to_string();
             if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
@@ -84,13 +88,16 @@ impl RuleSet {
                 self.report(&name, None, "sigma-file", "the file is not UTF-8", "");
                 continue;
             };
-            if file.file_name().is_some_and(|name| name == "detectors.yml") {
-                self.load_detectors(&name, &text);
-            } else {
-                self.read(&name, &text);
+            match file.file_name().and_then(|name| name.to_str()) {
+                Some("detectors.yml") => self.load_detectors(&name, &text),
+                Some("exceptions.yml") => excepted.push((name, text)),
+                _ => self.read(&name, &text),
             }
         }
         self.link();
+        for (name, text) in excepted {
+            self.load_exceptions(&name, &text);
+        }
         Ok(self.loaded.len().saturating_sub(before))
     }
 
@@ -111,6 +118,24 @@ impl RuleSet {
             }
             Err(error) => self.yaml_problem(file, "detectors-yaml", &error),
         }
+    }
+
+    /// Adds exceptions; a file with any mistake adds none.
+    pub fn load_exceptions(&mut self, file: &str, text: &str) {
+        let known = |id: &str| {
+            let loaded = self.loaded.iter().any(|l| l.document.attributes().id == id);
+            // Code detectors' rules are named `detector.dataset`.
+            loaded || id.contains('.')
+        };
+        match exceptions::parse(file, text, known) {
+            Ok(more) => self.exceptions.extend(more),
+            Err(problems) => self.diagnostics.extend(problems),
+        }
+    }
+
+    /// What is not to be told, in load order.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
     }
 
     /// Problems found so far, in load order.

@@ -28,6 +28,12 @@ impl Engine {
         let mut evaluation = std::mem::take(&mut self.state.pending);
         self.collect(&mut evaluation);
         self.prune_by_age();
+        let exceptions = self.rules.exceptions();
+        let found = evaluation.episodes.len();
+        evaluation
+            .episodes
+            .retain(|episode| !exceptions.iter().any(|exception| exception.covers(episode)));
+        self.state.stats.excepted += (found - evaluation.episodes.len()) as u64;
         evaluation
     }
 

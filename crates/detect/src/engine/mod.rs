@@ -139,6 +139,8 @@ pub struct EngineStats {
     pub evicted_keys: u64,
     /// Matches that a correlation could not count because a group-by field was null.
     pub unkeyed: u64,
+    /// New and changed episodes that an exception covered.
+    pub excepted: u64,
     /// Entities whose exact state code detectors gave up to stay within their memory.
     pub evicted_entities: u64,
     /// Rows that a code detector had no room for.

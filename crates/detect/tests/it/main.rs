@@ -4,6 +4,7 @@ mod batches;
 mod bounds;
 mod cases;
 mod detectors;
+mod exceptions;
 mod inline;
 mod loading;
 mod order;
