@@ -241,6 +241,15 @@ impl RuleSet {
     }
 }
 
+/// Whether a file holds tests of rules, not rules: `NAME.test.yml`.
+pub fn is_test_file(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name.ends_with(".test.yml") || name.ends_with(".test.yaml")
+}
+
 fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     const DEPTH_MAX: usize = 16;
     let mut files = Vec::new();
@@ -253,7 +262,7 @@ fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
                 if depth < DEPTH_MAX {
                     folders.push((path, depth + 1));
                 }
-            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") && !is_test_file(&path) {
                 files.push(path);
             }
         }

@@ -226,6 +226,30 @@ pub enum StoreCommand {
 pub enum RulesCommand {
     /// Loads the built-in rules and those of DIR, and says what is wrong with them
     Lint { dir: Option<PathBuf> },
+    /// Runs the tests beside rules: files named NAME.test.yml
+    Test {
+        /// A folder, or one rule file; default: rules_dir
+        path: Option<PathBuf>,
+    },
+    /// What rules would have told over the stored days: alerts by day and entity, examples, cost
+    Backtest(BacktestArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct BacktestArgs {
+    /// A folder or file of rules; only these are reported. Default: all rules in use
+    pub path: Option<PathBuf>,
+    /// How far back from the newest stored event
+    #[arg(long, default_value = "30d", value_parser = crate::config::parse_duration)]
+    pub last: std::time::Duration,
+    /// These files instead of what is stored
+    #[arg(long, value_name = "INPUT", num_args = 1..)]
+    pub from: Vec<String>,
+    /// Their format, instead of detection by content
+    #[arg(long, value_name = "FORMAT", requires = "from")]
+    pub format: Option<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
 }
 
 #[derive(Subcommand, Debug)]

@@ -1,14 +1,13 @@
-//! `haetae detect` and `haetae rules`.
+//! `haetae detect`.
 
 use super::reading::read_all;
 use super::run::load_rules;
-use crate::cli::{DetectArgs, RulesCommand};
+use crate::cli::DetectArgs;
 use crate::config::Config;
 use anyhow::Result;
-use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
+use haetae_detect::{Closing, Engine, EngineOptions};
 use haetae_event::Finding;
 use std::io::Write;
-use std::process::ExitCode;
 
 pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
     let rules = load_rules(args.rules.as_deref().or(config.rules_dir.as_deref()))?;
@@ -42,27 +41,4 @@ pub fn findings(engine: &mut Engine) -> Vec<Finding> {
         ))
     });
     findings
-}
-
-/// `rules lint`: exit 1 when anything does not load.
-pub fn rules(command: &RulesCommand) -> Result<ExitCode> {
-    let RulesCommand::Lint { dir } = command;
-    let mut rules = RuleSet::builtin();
-    let builtin = rules.len();
-    if let Some(dir) = dir {
-        rules.load_dir(dir)?;
-    }
-    for diagnostic in rules.diagnostics() {
-        println!("{diagnostic}");
-    }
-    let wrong = rules.diagnostics().len();
-    eprintln!(
-        "{} rules load ({builtin} built in), {wrong} problems",
-        rules.len()
-    );
-    Ok(if wrong == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }

@@ -11,6 +11,7 @@ pub mod parser;
 pub mod query;
 mod reading;
 mod reloading;
+pub mod rules;
 pub mod run;
 pub mod say;
 mod service;
