@@ -88,8 +88,8 @@ fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Optio
     }
 }
 
-/// One connection's share of the schedule; latencies in µs.
-fn drive(load: &Load, connection: u64) -> Vec<u32> {
+/// One connection's share of the schedule: latency and due time of each request, µs.
+fn drive(load: &Load, connection: u64) -> Vec<(u32, u64)> {
     let mut latencies = Vec::new();
     let mut buffer = Vec::new();
     let Ok(mut stream) = TcpStream::connect(&load.address) else {
@@ -112,7 +112,8 @@ fn drive(load: &Load, connection: u64) -> Vec<u32> {
             Ok(Some(anomaly)) => {
                 load.anomalies.fetch_add(u64::from(anomaly), Ordering::Relaxed);
                 let late = load.started.elapsed().saturating_sub(due);
-                latencies.push(u32::try_from(late.as_micros()).unwrap_or(u32::MAX));
+                let late = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);
+                latencies.push((late, u64::try_from(due.as_micros()).unwrap_or(u64::MAX)));
             }
             Ok(None) => {
                 load.failed.fetch_add(1, Ordering::Relaxed);
@@ -157,14 +158,14 @@ fn main() -> ExitCode {
             })
         })
         .collect();
-    let mut latencies: Vec<u32> = threads
+    let mut latencies: Vec<(u32, u64)> = threads
         .into_iter()
         .flat_map(|thread| thread.join().expect("threads do not panic"))
         .collect();
     latencies.sort_unstable();
     let at = |share: f64| {
         let place = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
-        f64::from(latencies.get(place).copied().unwrap_or(0)) / 1000.0
+        f64::from(latencies.get(place).map_or(0, |&(late, _)| late)) / 1000.0
     };
     println!(
         "| {requests_per_s:.0}/s asked | {:.0}/s answered | p50 {:.2} ms | p90 {:.2} | p99 {:.2} | p99.9 {:.2} | max {:.2} | {} anomalies | {} failed |",
@@ -177,5 +178,26 @@ fn main() -> ExitCode {
         load.anomalies.load(Ordering::Relaxed),
         load.failed.load(Ordering::Relaxed),
     );
+    stalls(&latencies);
     ExitCode::SUCCESS
+}
+
+/// Says when answers took longest: a stall shows as many late requests due one after the other.
+fn stalls(latencies: &[(u32, u64)]) {
+    const LATE_US: u32 = 20_000;
+    let mut late: Vec<(u64, u32)> = latencies
+        .iter()
+        .filter(|(late, _)| *late > LATE_US)
+        .map(|&(late, due)| (due, late))
+        .collect();
+    late.sort_unstable();
+    for run in late.chunk_by(|a, b| b.0 - a.0 < u64::from(LATE_US)) {
+        let longest = run.iter().map(|(_, late)| *late).max().unwrap_or(0);
+        eprintln!(
+            "stall at {:.2} s: {} requests, the longest {:.0} ms",
+            run[0].0 as f64 / 1e6,
+            run.len(),
+            f64::from(longest) / 1000.0
+        );
+    }
 }
