@@ -15,10 +15,81 @@ const HOMES: [(u8, u8, u8); 8] = [
     (106, 240, 255),
     (220, 64, 95),
 ];
-const MOBILE: [(u8, u8, u8); 4] = [(223, 32, 63), (39, 7, 7), (117, 111, 111), (106, 101, 102)];
+pub(crate) const MOBILE: [(u8, u8, u8); 4] = [(223, 32, 63), (39, 7, 7), (117, 111, 111), (106, 101, 102)];
 
 /// The office: everyone behind one address.
 pub(crate) const OFFICE: IpAddr = IpAddr::V4(Ipv4Addr::new(211, 234, 118, 50));
+
+/// Another office, each seed's own.
+pub(crate) fn office(seed: u64, index: u64) -> IpAddr {
+    IpAddr::V4(within(&HOMES, mix(mix(seed ^ 0x0FF1CE).wrapping_add(index))))
+}
+
+/// Networks of Korean access providers that no ordinary visitor of the simulation lives in:
+/// where rented residential proxies come from.
+const PROXIES: [(u8, u8, u8); 5] = [
+    (175, 112, 126),
+    (218, 48, 55),
+    (14, 32, 63),
+    (59, 0, 31),
+    (183, 96, 110),
+];
+
+/// The `index`-th residential proxy of the seed: different for every index below six million.
+pub(crate) fn proxy(seed: u64, index: u32) -> Ipv4Addr {
+    let seconds: u64 = PROXIES.iter().map(|net| u64::from(net.2 - net.1) + 1).sum();
+    // A step that shares no factor with the number of places: a bijection.
+    let place = (u64::from(index) * 1_000_003 + mix(seed ^ 0x9017) % 1_000_000) % (seconds * 64_000);
+    let (mut second, rest) = (place / 64_000, place % 64_000);
+    for (first, low, high) in PROXIES {
+        let width = u64::from(high - low) + 1;
+        if second < width {
+            return Ipv4Addr::new(
+                first,
+                low + second as u8,
+                (rest / 250) as u8,
+                (rest % 250) as u8 + 2,
+            );
+        }
+        second -= width;
+    }
+    Ipv4Addr::new(PROXIES[0].0, PROXIES[0].1, 0, 2)
+}
+
+/// The `index`-th server of hosting companies, each in a network of its own; different for
+/// every index below 16,000.
+pub(crate) fn server(seed: u64, index: u32) -> Ipv4Addr {
+    let place = (u64::from(index) * 7_919 + mix(seed ^ 0x5E21)) % 16_000;
+    Ipv4Addr::new(198, 18, 64 + (place % 64) as u8, (place / 64) as u8 + 2)
+}
+
+/// The `index`-th rented /24 of the seed, below 256; the first three octets. From the benchmark
+/// range of RFC 2544, away from [`attacker`]'s part of it.
+pub(crate) fn rented(seed: u64, index: u32) -> [u8; 3] {
+    let first = (mix(seed ^ 0x2E17) & 0xff) as u32;
+    [
+        198,
+        19,
+        (first.wrapping_add(index * 16 + index / 16) & 0xff) as u8,
+    ]
+}
+
+/// The `index`-th machine of a botnet spread over the world.
+pub(crate) fn zombie(seed: u64, index: u32) -> Ipv4Addr {
+    const NETS: [u8; 16] = [
+        5, 37, 46, 77, 91, 95, 109, 113, 123, 151, 171, 178, 186, 188, 190, 201,
+    ];
+    // A bijection on 24 bits below the net: odd factor, then an offset.
+    let bits = mix(seed ^ 0x2083);
+    let host = index.wrapping_mul(0x9e_3779).wrapping_add(bits as u32) & 0x00ff_ffff;
+    let [_, b, c, d] = host.to_be_bytes();
+    Ipv4Addr::new(
+        NETS[(index as usize + (bits >> 32) as usize % 16) % 16],
+        b,
+        c,
+        d.clamp(1, 254),
+    )
+}
 
 fn within(nets: &[(u8, u8, u8)], bits: u64) -> Ipv4Addr {
     let net = nets[(bits >> 32) as usize % nets.len()];

@@ -1,5 +1,7 @@
 //! User agents.
 
+use std::net::IpAddr;
+
 /// Browsers and apps, common ones repeated.
 pub(crate) const PEOPLE: [&str; 16] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36",
@@ -18,6 +20,34 @@ pub(crate) const PEOPLE: [&str; 16] = [
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (Linux; Android 13; SM-G991N; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/131.0.6778.200 Mobile Safari/537.36;KAKAOTALK 2511080",
     "Mozilla/5.0 (Linux; Android 14; SM-A546S; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/132.0.6834.79 Mobile Safari/537.36 NAVER(inapp; search; 1240; 12.10.2)",
+];
+
+/// Members of [`PEOPLE`] that are web views of other apps.
+pub(crate) const WEBVIEWS: [usize; 4] = [9, 10, 14, 15];
+
+/// The operator's own app.
+pub(crate) const APPS: [&str; 4] = [
+    "HaetaeTicket/6.4.1 (iPhone; iOS 18.3; Scale/3.00)",
+    "HaetaeTicket/6.3.0 (iPhone; iOS 17.6; Scale/2.00)",
+    "HaetaeTicket/6.4.0 (Android 14; SM-S928N) okhttp/4.12.0",
+    "HaetaeTicket/6.2.7 (Android 13; SM-A546S) okhttp/4.12.0",
+];
+
+/// Screen readers' browsers and text browsers.
+pub(crate) const ACCESSIBLE: [&str; 3] = [
+    "Lynx/2.9.0 libwww-FM/2.14 SSL-MM/1.4.1 OpenSSL/3.0.13",
+    "w3m/0.5.3+git20230121",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36",
+];
+
+/// Partners' servers: user agent and address.
+pub(crate) const PARTNERS: [(&str, [u8; 4]); 3] = [
+    ("Java-http-client/17.0.10", [210, 89, 160, 88]),
+    ("okhttp/4.12.0", [210, 103, 240, 15]),
+    (
+        "partner-sync/2.3 (+https://partner.example/contact)",
+        [183, 111, 26, 9],
+    ),
 ];
 
 /// A declared crawler: user agent and the /24 networks it comes from.
@@ -39,6 +69,23 @@ pub(crate) const CRAWLERS: [(&str, [[u8; 3]; 2]); 4] = [
         [[203, 133, 169], [211, 231, 107]],
     ),
 ];
+
+/// The name a crawler's address resolves to, in the manner of its operator (Naver's and Daum's
+/// by suffix: `.naver.com`, `.daum.net`). `None` for other addresses.
+pub(crate) fn reverse_name(address: IpAddr) -> Option<String> {
+    let IpAddr::V4(address) = address else { return None };
+    let [a, b, c, d] = address.octets();
+    let which = CRAWLERS
+        .iter()
+        .position(|crawler| crawler.1.contains(&[a, b, c]))?;
+    let dashed = format!("{a}-{b}-{c}-{d}");
+    Some(match which {
+        0 => format!("crawl-{dashed}.googlebot.com"),
+        1 => format!("crawl.{dashed}.web.naver.com"),
+        2 => format!("msnbot-{dashed}.search.msn.com"),
+        _ => format!("crawler-{dashed}.daum.net"),
+    })
+}
 
 /// Fetchers of link previews and their /24 networks.
 pub(crate) const PREVIEWS: [(&str, [u8; 3]); 4] = [

@@ -2,14 +2,16 @@
 
 use crate::address::attacker;
 use crate::agent::{LIBRARIES, PEOPLE, SCANNERS};
-use crate::browse::dynamic;
+use crate::campaign::draft::entity;
+use crate::cast::{ActorRole, CampaignRole, Cast, Measure};
 use crate::event::{Edge, FlowRecord, FlowStatus, SimEvent, Text, WebRequest};
 use crate::flow::PUBLIC_HOSTS;
-use crate::labels::AttackClient;
 use crate::payload::{INJECTIONS, PORTS, PROBES};
 use crate::plan::{AttackKind, Plan, Scenario};
 use crate::schedule::Schedule;
+use crate::session::dynamic;
 use crate::site::{HOST, Site, percent};
+use crate::visitor::{Deed, Tag};
 use haetae_event::Micros;
 use haetae_event::time::{MINUTE_US, SECOND_US};
 use rand::{RngExt, SeedableRng};
@@ -33,7 +35,10 @@ struct Part {
     address: Ipv4Addr,
     port: u16,
     agent: Text,
-    client: u32,
+    /// The seed's choice of a rate or count, from 0 to 1.
+    vigour: f64,
+    /// Index into the actors of the cast.
+    actor: u32,
 }
 
 pub(crate) struct Attacks {
@@ -42,14 +47,12 @@ pub(crate) struct Attacks {
     parts: Vec<Part>,
     /// Parts before this one are planned.
     next: usize,
-    clients: Vec<AttackClient>,
 }
 
 /// What happens in a round, and when, in hundredths of it.
 fn round(scenario: Scenario) -> &'static [(i64, AttackKind)] {
     use AttackKind::{Bots, Flood, Portscan, Scan, Sqli};
     match scenario {
-        Scenario::Normal => &[],
         Scenario::Sqli => &[(20, Sqli), (60, Sqli)],
         Scenario::Scan => &[(20, Scan), (60, Scan)],
         Scenario::Flood => &[(25, Flood), (65, Flood)],
@@ -65,34 +68,38 @@ fn round(scenario: Scenario) -> &'static [(i64, AttackKind)] {
             (70, Portscan),
             (78, Scan),
         ],
+        _ => &[],
     }
 }
 
-fn members(kind: AttackKind, occurrence: u32) -> u32 {
+fn members(kind: AttackKind, occurrence: u32, rng: &mut ChaCha8Rng) -> u32 {
     match kind {
-        AttackKind::Flood => 1 + (occurrence + 1) % 2 * 3,
-        AttackKind::Bots => 5,
-        AttackKind::Sqli | AttackKind::Scan | AttackKind::Portscan => 1,
+        AttackKind::Flood if occurrence.is_multiple_of(2) => rng.random_range(3..7),
+        AttackKind::Bots => rng.random_range(4..8),
+        _ => 1,
     }
 }
 
-/// The user agent of a client, and whether it is a scanner's.
-fn agent(kind: AttackKind, occurrence: u32, member: u32) -> (&'static str, bool) {
-    let turn = (occurrence + member) as usize;
+/// The user agent of a client, and whether it is a scanner's. Every second occurrence gives
+/// itself away.
+fn agent(kind: AttackKind, occurrence: u32, member: u32, rng: &mut ChaCha8Rng) -> (&'static str, bool) {
+    let mut one = |all: &[&'static str]| all[rng.random_range(0..all.len())];
     match kind {
         AttackKind::Sqli if occurrence % 2 == 1 => (SCANNERS[0], true),
-        AttackKind::Scan if occurrence % 2 == 1 => (SCANNERS[1], true),
-        AttackKind::Bots if member < 3 => (SCANNERS[(turn + 1) % SCANNERS.len()], true),
-        AttackKind::Bots | AttackKind::Flood => (LIBRARIES[turn % LIBRARIES.len()], false),
-        AttackKind::Sqli | AttackKind::Scan | AttackKind::Portscan => (PEOPLE[turn % PEOPLE.len()], false),
+        AttackKind::Scan if occurrence % 2 == 1 => (one(&SCANNERS[1..]), true),
+        AttackKind::Bots if member < 3 => (one(&SCANNERS), true),
+        AttackKind::Bots => (one(&LIBRARIES), false),
+        AttackKind::Flood if occurrence.is_multiple_of(2) => (one(&LIBRARIES), false),
+        _ => (one(&PEOPLE), false),
     }
 }
 
 impl Attacks {
-    pub(crate) fn new(plan: &Plan, site: Arc<Site>) -> Attacks {
+    /// Plans who attacks when; the clients are added to the cast.
+    pub(crate) fn new(plan: &Plan, site: Arc<Site>, cast: &mut Cast) -> Attacks {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         rng.set_stream(3);
-        let (mut parts, mut clients): (Vec<Part>, Vec<AttackClient>) = (Vec::new(), Vec::new());
+        let mut parts: Vec<Part> = Vec::new();
         let mut occurrences = [0_u32; 5];
         let round_us = i64::from(plan.duration_s).min(ROUND_S) * SECOND_US;
         let rounds = i64::from(plan.duration_s) * SECOND_US / round_us;
@@ -103,44 +110,49 @@ impl Attacks {
         }) {
             let occurrence = occurrences[kind as usize];
             occurrences[kind as usize] += 1;
-            for member in 0..members(kind, occurrence) {
-                let client = u32::try_from(clients.len()).expect("plans are bounded");
-                let (agent, bad_agent) = agent(kind, occurrence, member);
-                let address = attacker(plan.seed, client);
-                let jitter = rng.random_range(0..20 * SECOND_US);
+            let start = begin + round_us / 100 * hundredth + rng.random_range(0..round_us / 50);
+            let length_us = (round_us / 100 * 13).clamp(MINUTE_US, 4 * MINUTE_US);
+            let length_us = rng.random_range(length_us * 8 / 10..=length_us);
+            for member in 0..members(kind, occurrence, &mut rng) {
+                let actor = u32::try_from(cast.actors.len()).expect("plans are bounded");
+                let (agent, bad_agent) = agent(kind, occurrence, member, &mut rng);
+                let address = attacker(plan.seed, actor);
                 parts.push(Part {
-                    start: Micros(begin + round_us / 100 * hundredth + jitter),
-                    length_us: (round_us / 100 * 13).clamp(MINUTE_US, 4 * MINUTE_US),
+                    start: Micros(start + rng.random_range(0..20 * SECOND_US)),
+                    length_us,
                     kind,
                     occurrence,
                     member,
                     address,
                     port: rng.random_range(30_000..60_000),
                     agent: agent.into(),
-                    client,
+                    vigour: rng.random(),
+                    actor,
                 });
-                let id = format!("{}-{}-{}", kind.as_str(), occurrence + 1, member + 1);
-                clients.push(AttackClient {
-                    id,
-                    kind,
-                    address: IpAddr::V4(address),
+                cast.actors.push(ActorRole {
+                    id: format!("{}-{}-{}", kind.as_str(), occurrence + 1, member + 1),
+                    campaign: u32::try_from(cast.campaigns.len()).expect("plans are bounded"),
+                    entities: vec![entity("ip", address)],
+                    listed: Some(IpAddr::V4(address)),
                     bad_agent,
                 });
             }
+            cast.campaigns.push(CampaignRole {
+                id: format!("{}-{}", kind.as_str(), occurrence + 1),
+                kind,
+                variant: kind.as_str(),
+                measure: Measure::Thresholds,
+                aggregates: Vec::new(),
+                may_block: true,
+            });
         }
-        parts.sort_by_key(|part| (part.start, part.client));
+        parts.sort_by_key(|part| (part.start, part.actor));
         Attacks {
             site,
             rng,
             parts,
             next: 0,
-            clients,
         }
-    }
-
-    /// Every attacking client of the plan; [`Schedule::push`] names them by index.
-    pub(crate) fn clients(&self) -> &[AttackClient] {
-        &self.clients
     }
 
     pub(crate) fn plan_minute(&mut self, minute: Micros, schedule: &mut Schedule) {
@@ -158,7 +170,7 @@ impl Attacks {
                 AttackKind::Flood => actor.flood(),
                 AttackKind::Bots if part.member < 3 => actor.wander(),
                 AttackKind::Bots => actor.hammer(),
-                AttackKind::Portscan => actor.scan_ports(),
+                _ => actor.scan_ports(),
             }
             self.next += 1;
         }
@@ -182,6 +194,18 @@ struct Shot {
 }
 
 impl Actor<'_> {
+    fn tag(&self) -> Tag {
+        Tag::Attack(Deed {
+            actor: self.part.actor,
+            telling: true,
+        })
+    }
+
+    /// A number of the seed's choice.
+    fn between(&self, low: u32, high: u32) -> u32 {
+        low + (self.part.vigour * f64::from(high - low)) as u32
+    }
+
     /// Time of step `index` of `count`, spread over the part with some chance.
     fn at(&mut self, index: u32, count: u32) -> i64 {
         let slot = self.part.length_us / i64::from(count.max(1));
@@ -208,20 +232,24 @@ impl Actor<'_> {
             bytes_out: if failed { 1_150 } else { ask.bytes_out },
             time_taken_ms: ask.time_taken_ms,
             session: None,
+            account: None,
+            range: None,
             edge: if failed { Edge::Error } else { Edge::Miss },
             content_type: ask.content_type,
             http_version: "HTTP/1.1",
             path: shot.path,
             query: shot.query,
         };
-        self.schedule.push(Some(self.part.client), SimEvent::Web(request));
+        let tag = self.tag();
+        self.schedule.push(tag, SimEvent::Web(request));
     }
 
-    /// Forty-five distinct injections.
+    /// Some tens of distinct injections.
     fn inject(&mut self) {
         let show = Arc::clone(&self.site.pick(self.rng).api);
-        for index in 0..45_u32 {
-            let template = INJECTIONS[index as usize % INJECTIONS.len()];
+        let (count, first) = (self.between(30, 70), self.between(0, 14) as usize);
+        for index in 0..count {
+            let template = INJECTIONS[(first + index as usize) % INJECTIONS.len()];
             let number = 1000 + index * 7 + self.rng.random_range(0..7);
             let payload = percent(&template.replace("{n}", &number.to_string()));
             let (path, name) = if index % 3 == 0 {
@@ -230,7 +258,7 @@ impl Actor<'_> {
                 (Arc::clone(&self.site.search), "q")
             };
             let status = [200, 200, 403, 403, 500][self.rng.random_range(0..5)];
-            let at = self.at(index, 45);
+            let at = self.at(index, count);
             self.send(
                 at,
                 Shot {
@@ -243,17 +271,19 @@ impl Actor<'_> {
         }
     }
 
-    /// A hundred and fifty probes for forgotten files.
+    /// Probes for forgotten files.
     fn probe(&mut self) {
-        for index in 0..150_u32 {
-            let path = PROBES[index as usize % PROBES.len()].replace("{n}", &(index / 30 + 1).to_string());
+        let (count, first) = (self.between(130, 260), self.between(0, 30) as usize);
+        for index in 0..count {
+            let path =
+                PROBES[(first + index as usize) % PROBES.len()].replace("{n}", &(index / 30 + 1).to_string());
             let method = if index % 11 == 7 { "POST" } else { "GET" };
             let status = match self.rng.random_range(0..20) {
                 0..3 => 403,
                 3 => 405,
                 _ => 404,
             };
-            let at = self.at(index, 150);
+            let at = self.at(index, count);
             self.send(
                 at,
                 Shot {
@@ -266,11 +296,14 @@ impl Actor<'_> {
         }
     }
 
-    /// The first client 900 requests a minute, the others 400, on two pages.
+    /// The first client up to 1,300 requests a minute, the others up to 600, on two pages.
     fn flood(&mut self) {
-        let per_minute: i64 = if self.part.member == 0 { 900 } else { 400 };
+        let first = self.part.member == 0;
+        let (low, high) = if first { (700, 1_300) } else { (250, 600) };
+        let per_minute = i64::from(self.between(low, high));
         let count = u32::try_from(per_minute * self.part.length_us / MINUTE_US).expect("minutes");
-        let page = Arc::clone(&self.site.shows[0].page);
+        let show = self.part.occurrence as usize * 5 % self.site.shows.len();
+        let page = Arc::clone(&self.site.shows[show].page);
         for index in 0..count {
             let path = if index % 4 == 3 {
                 Arc::clone(&self.site.home)
@@ -293,10 +326,11 @@ impl Actor<'_> {
 
     /// A declared scanner looking around: few requests, its name gives it away.
     fn wander(&mut self) {
-        for index in 0..30_u32 {
+        let count = self.between(22, 45);
+        for index in 0..count {
             let path = Arc::clone(&self.site.pick(self.rng).page);
             let status = if self.rng.random_bool(0.1) { 404 } else { 200 };
-            let at = self.at(index, 30);
+            let at = self.at(index, count);
             self.send(
                 at,
                 Shot {
@@ -309,9 +343,10 @@ impl Actor<'_> {
         }
     }
 
-    /// A script asking for free seats 160 times a minute.
+    /// A script asking for free seats two to four times a second.
     fn hammer(&mut self) {
-        let count = u32::try_from(160 * self.part.length_us / MINUTE_US).expect("minutes");
+        let per_minute = i64::from(self.between(130, 260));
+        let count = u32::try_from(per_minute * self.part.length_us / MINUTE_US).expect("minutes");
         let path = Arc::clone(&self.site.shows[self.part.member as usize].api_seats);
         for index in 0..count {
             let query = Some(Text::from(format!("block=R{}", 1 + index % 40)));
@@ -328,10 +363,11 @@ impl Actor<'_> {
         }
     }
 
-    /// Every second scan is quick (600 ports, over 100 refusals a minute), the others steady
-    /// (120 ports).
+    /// Every second scan is quick (over 100 refusals a minute), the others steady.
     fn scan_ports(&mut self) {
-        let count: u32 = if self.part.occurrence % 2 == 1 { 600 } else { 120 };
+        let quick = self.part.occurrence % 2 == 1;
+        let (low, high) = if quick { (560, 900) } else { (90, 180) };
+        let count = self.between(low, high);
         let host = PUBLIC_HOSTS[self.part.occurrence as usize % PUBLIC_HOSTS.len()];
         for index in 0..count {
             let port = PORTS
@@ -353,7 +389,8 @@ impl Actor<'_> {
                 end: start.saturating_add(SECOND_US),
                 status: FlowStatus::Reject,
             };
-            self.schedule.push(Some(self.part.client), SimEvent::Flow(flow));
+            let tag = self.tag();
+            self.schedule.push(tag, SimEvent::Flow(flow));
         }
     }
 }

@@ -106,7 +106,10 @@ impl CloudFrontLines {
         } else {
             let length = request.bytes_out.saturating_sub(420);
             encode(out, Some(request.content_type));
-            put(out, format_args!("\t{length}\t-\t-\n"));
+            match request.range {
+                Some((from, to)) => put(out, format_args!("\t{length}\t{from}\t{to}\n")),
+                None => put(out, format_args!("\t{length}\t-\t-\n")),
+            }
         }
     }
 

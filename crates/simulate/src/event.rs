@@ -69,6 +69,10 @@ pub struct WebRequest {
     pub bytes_out: u64,
     pub time_taken_ms: u32,
     pub session: Option<u64>,
+    /// The account named in the request or logged in, where the application's own log has it.
+    pub account: Option<Text>,
+    /// First and last byte of the part asked for, of a 206 answer.
+    pub range: Option<(u64, u64)>,
     pub edge: Edge,
     pub content_type: &'static str,
     pub http_version: &'static str,

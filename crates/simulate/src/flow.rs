@@ -3,10 +3,11 @@
 use crate::address::{person, stranger};
 use crate::browse::load;
 use crate::event::{FlowRecord, FlowStatus, SimEvent};
-use crate::plan::{Plan, Rhythm};
+use crate::plan::{Background, Plan, Rhythm};
 use crate::schedule::Schedule;
+use crate::visitor::{Tag, Visitor};
 use haetae_event::Micros;
-use haetae_event::time::{MINUTE_US, SECOND_US};
+use haetae_event::time::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,12 +18,12 @@ pub(crate) const PUBLIC_HOSTS: [(u32, Ipv4Addr); 3] = [
     (2, Ipv4Addr::new(10, 0, 0, 12)),
     (3, Ipv4Addr::new(10, 0, 0, 13)),
 ];
-const APPS: [(u32, Ipv4Addr); 3] = [
+pub(crate) const APPS: [(u32, Ipv4Addr); 3] = [
     (11, Ipv4Addr::new(10, 0, 16, 21)),
     (12, Ipv4Addr::new(10, 0, 16, 22)),
     (13, Ipv4Addr::new(10, 0, 17, 23)),
 ];
-const DATABASE: Ipv4Addr = Ipv4Addr::new(10, 0, 32, 5);
+pub(crate) const DATABASE: Ipv4Addr = Ipv4Addr::new(10, 0, 32, 5);
 const CACHE: Ipv4Addr = Ipv4Addr::new(10, 0, 32, 40);
 const OBJECT_STORE: Ipv4Addr = Ipv4Addr::new(52, 219, 60, 18);
 /// Interfaces that are mostly idle.
@@ -35,6 +36,23 @@ pub(crate) struct Network {
     seed: u64,
     rate: f64,
     rhythm: Rhythm,
+    /// Start and end of each day's copy of the database, from the start of a day.
+    backup: Option<(i64, i64)>,
+}
+
+/// The interface of the database.
+const DATABASE_INTERFACE: u32 = 21;
+
+/// When the database is copied each day: at 03:40 KST, or in the last third of a plan shorter
+/// than a day. From the start of a UTC day, in microseconds.
+fn backup(plan: &Plan) -> (i64, i64) {
+    let length_us = plan.end().0 - plan.first().0;
+    if length_us >= DAY_US {
+        let from = 18 * HOUR_US + 40 * MINUTE_US;
+        return (from, from + 12 * MINUTE_US);
+    }
+    let from = (plan.first().0 + length_us / 100 * 70).rem_euclid(DAY_US);
+    (from, from + (length_us / 100 * 10).min(12 * MINUTE_US))
 }
 
 /// Both directions of one connection.
@@ -55,6 +73,7 @@ impl Network {
             seed: plan.seed,
             rate: f64::from(plan.flows_per_minute),
             rhythm: plan.rhythm,
+            backup: (plan.background == Background::Full).then(|| backup(plan)),
         }
     }
 
@@ -66,6 +85,7 @@ impl Network {
         for _ in 0..(wanted / 2.0) as u64 {
             self.talk(minute, schedule);
         }
+        self.copy_database(minute, schedule);
         // Between 0.5 and 1.8 % of the minute's flows are refused knocks from outside.
         let knocks = (wanted * self.rng.random_range(0.005..0.018)) as u64;
         for _ in 0..knocks {
@@ -74,7 +94,7 @@ impl Network {
             let source = stranger(&mut self.rng);
             let mut flow = self.record(minute, interface, (source, host), FlowStatus::Reject);
             (flow.destination_port, flow.packets, flow.bytes) = (port, 1, 44);
-            schedule.push(None, SimEvent::Flow(flow));
+            schedule.push(Tag::Polite(Visitor::Infrastructure), SimEvent::Flow(flow));
         }
         for interface in IDLE {
             let status = if self.rng.random_bool(0.02) {
@@ -86,8 +106,23 @@ impl Network {
             let mut flow = self.record(minute, interface, (nobody, nobody), status);
             (flow.start, flow.packets, flow.bytes) = (minute, 0, 0);
             flow.end = minute.saturating_add(59 * SECOND_US);
-            schedule.push(None, SimEvent::Flow(flow));
+            schedule.push(Tag::Polite(Visitor::Infrastructure), SimEvent::Flow(flow));
         }
+    }
+
+    /// The database copied to the object store: much, outwards, and every day.
+    fn copy_database(&mut self, minute: Micros, schedule: &mut Schedule) {
+        let of_day = minute.0.rem_euclid(DAY_US);
+        let Some((from, to)) = self.backup else { return };
+        if !(from..to).contains(&of_day) {
+            return;
+        }
+        let ends = (DATABASE, OBJECT_STORE);
+        let mut flow = self.record(minute, DATABASE_INTERFACE, ends, FlowStatus::Accept);
+        flow.destination_port = 443;
+        flow.bytes = self.rng.random_range(150_000_000..400_000_000);
+        flow.packets = flow.bytes / 1_400;
+        schedule.push(Tag::Polite(Visitor::Infrastructure), SimEvent::Flow(flow));
     }
 
     fn record(
@@ -176,7 +211,7 @@ impl Network {
         back.bytes = self
             .rng
             .random_range(talk.answer_bytes / 2..talk.answer_bytes * 2);
-        schedule.push(None, SimEvent::Flow(there));
-        schedule.push(None, SimEvent::Flow(back));
+        schedule.push(Tag::Polite(Visitor::Infrastructure), SimEvent::Flow(there));
+        schedule.push(Tag::Polite(Visitor::Infrastructure), SimEvent::Flow(back));
     }
 }

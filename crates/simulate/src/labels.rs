@@ -1,13 +1,13 @@
 //! The truth beside the traffic: who attacked, when, and when it could first be known.
 
 use crate::event::{FlowStatus, SimEvent, WebRequest};
-use crate::plan::{AttackKind, Plan, Scenario};
+use crate::plan::{AttackKind, Scenario};
 use crate::site::is_static;
+use crate::truth::{CampaignLabel, NetworkLabel, ReverseName, SaleLabel, VisitorLabel};
 use haetae_event::time::{MINUTE_US, SECOND_US};
 use haetae_event::{Entity, Micros};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
 
 /// The thresholds labels are measured against. An attack is made to lie clearly above its own,
 /// ordinary traffic clearly below all of them.
@@ -82,7 +82,8 @@ pub struct Expectation {
     pub detectable_at: Micros,
 }
 
-/// One attack by one client.
+/// One attack by one client that has a single address and is one of few: what each threshold
+/// makes of it. The whole truth, distributed attacks included, is in the campaigns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttackLabel {
     /// `flood-2-1`: kind, occurrence, client.
@@ -99,6 +100,9 @@ pub struct AttackLabel {
     pub expected_rules: Vec<Expectation>,
     /// The earliest of them; absent when the plan ended first.
     pub detectable_at: Option<Micros>,
+    /// The campaign it belongs to.
+    #[serde(default)]
+    pub campaign: String,
 }
 
 /// Sums over the web requests.
@@ -141,6 +145,24 @@ pub struct Labels {
     pub end: Micros,
     pub attacks: Vec<AttackLabel>,
     pub totals: Totals,
+    /// Every attack as a whole, with its actors.
+    #[serde(default)]
+    pub campaigns: Vec<CampaignLabel>,
+    /// Who the ordinary visitors were.
+    #[serde(default)]
+    pub visitors: Vec<VisitorLabel>,
+    /// What a resolver answers: enough to build one for a test.
+    #[serde(default)]
+    pub reverse_names: Vec<ReverseName>,
+    /// Who runs which network; addresses not listed belong to home access providers.
+    #[serde(default)]
+    pub networks: Vec<NetworkLabel>,
+    /// The sale openings of the plan.
+    #[serde(default)]
+    pub sales: Vec<SaleLabel>,
+    /// Keys agreed with partners: who polls with one is no attacker.
+    #[serde(default)]
+    pub partner_keys: Vec<String>,
 }
 
 /// Whether a path is one that scanners look for and visitors have no reason to ask for.
@@ -188,14 +210,14 @@ fn is_injection(request: &WebRequest) -> bool {
 }
 
 /// A count, plain or distinct, over the last part of a client's events.
-struct Gauge {
-    hint: Hint,
-    crossed: Option<Micros>,
+pub(crate) struct Gauge {
+    pub(crate) hint: Hint,
+    pub(crate) crossed: Option<Micros>,
     recent: VecDeque<(i64, u64)>,
 }
 
 impl Gauge {
-    fn new(hint: Hint) -> Gauge {
+    pub(crate) fn new(hint: Hint) -> Gauge {
         Gauge {
             hint,
             crossed: None,
@@ -204,7 +226,7 @@ impl Gauge {
     }
 
     /// `value` tells events apart; equal values count once in distinct counts.
-    fn add(&mut self, ts: Micros, value: u64) {
+    pub(crate) fn add(&mut self, ts: Micros, value: u64) {
         if self.crossed.is_some() {
             return;
         }
@@ -239,68 +261,8 @@ fn fingerprint(parts: [&str; 2]) -> u64 {
         })
 }
 
-/// An attacking client, known before its traffic begins.
-#[derive(Clone, Debug)]
-pub(crate) struct AttackClient {
-    pub id: String,
-    pub kind: AttackKind,
-    pub address: IpAddr,
-    /// Its user agent is a scanner's.
-    pub bad_agent: bool,
-}
-
-struct Tracked {
-    client: AttackClient,
-    start: Option<Micros>,
-    end: Micros,
-    events: u64,
-    gauges: Vec<Gauge>,
-}
-
-impl Tracked {
-    fn record(&mut self, event: &SimEvent) {
-        let ts = event.ts();
-        self.start.get_or_insert(ts);
-        self.end = ts;
-        self.events += 1;
-        let bad_agent = self.client.bad_agent;
-        for gauge in &mut self.gauges {
-            if let Some(value) = weigh(gauge.hint, event, bad_agent) {
-                gauge.add(ts, value);
-            }
-        }
-    }
-
-    fn label(&self) -> Option<AttackLabel> {
-        let start = self.start?;
-        let expected_rules: Vec<Expectation> = self
-            .gauges
-            .iter()
-            .filter_map(|gauge| {
-                Some(Expectation {
-                    hint: gauge.hint,
-                    detectable_at: gauge.crossed?,
-                })
-            })
-            .collect();
-        Some(AttackLabel {
-            id: self.client.id.clone(),
-            kind: self.client.kind,
-            entity: Entity {
-                kind: "ip".into(),
-                value: self.client.address.to_string(),
-            },
-            start,
-            end: self.end,
-            events: self.events,
-            detectable_at: expected_rules.iter().map(|rule| rule.detectable_at).min(),
-            expected_rules,
-        })
-    }
-}
-
 /// What an event adds to a gauge: `None` when nothing, else its distinct value.
-fn weigh(hint: Hint, event: &SimEvent, bad_agent: bool) -> Option<u64> {
+pub(crate) fn weigh(hint: Hint, event: &SimEvent, bad_agent: bool) -> Option<u64> {
     match event {
         SimEvent::Web(request) => {
             let counts = match hint {
@@ -317,76 +279,6 @@ fn weigh(hint: Hint, event: &SimEvent, bad_agent: bool) -> Option<u64> {
         SimEvent::Flow(flow) => {
             let counts = matches!(hint, Hint::PortScan | Hint::RefusedFlows);
             (counts && flow.status == FlowStatus::Reject).then(|| u64::from(flow.destination_port))
-        }
-    }
-}
-
-/// Keeps the labels up to date while events are handed out. Bounded by the number of attacks.
-pub(crate) struct LabelBook {
-    scenario: Scenario,
-    seed: u64,
-    start: Micros,
-    end: Micros,
-    tracked: Vec<Tracked>,
-    totals: Totals,
-}
-
-impl LabelBook {
-    pub(crate) fn new(plan: &Plan, clients: &[AttackClient]) -> LabelBook {
-        let track = |client: &AttackClient| Tracked {
-            client: client.clone(),
-            start: None,
-            end: Micros::default(),
-            events: 0,
-            gauges: Hint::ALL.into_iter().map(Gauge::new).collect(),
-        };
-        LabelBook {
-            scenario: plan.scenario,
-            seed: plan.seed,
-            start: plan.first(),
-            end: plan.end(),
-            tracked: clients.iter().map(track).collect(),
-            totals: Totals::default(),
-        }
-    }
-
-    pub(crate) fn record(&mut self, attack: Option<u32>, event: &SimEvent) {
-        let attacks = u64::from(attack.is_some());
-        match event {
-            SimEvent::Web(request) => {
-                let web = &mut self.totals.web;
-                web.events += 1;
-                web.bytes_in += request.bytes_in;
-                web.bytes_out += request.bytes_out;
-                *web.status.entry(request.status).or_default() += 1;
-                web.attack_events += attacks;
-            }
-            SimEvent::Flow(flow) => {
-                let flows = &mut self.totals.vpcflow;
-                flows.events += 1;
-                flows.bytes += flow.bytes;
-                flows.attack_events += attacks;
-                match flow.status {
-                    FlowStatus::Accept => flows.accepted += 1,
-                    FlowStatus::Reject => flows.refused += 1,
-                    FlowStatus::NoData => flows.nodata += 1,
-                    FlowStatus::SkipData => flows.skipdata += 1,
-                }
-            }
-        }
-        if let Some(index) = attack {
-            self.tracked[index as usize].record(event);
-        }
-    }
-
-    pub(crate) fn labels(&self) -> Labels {
-        Labels {
-            scenario: self.scenario,
-            seed: self.seed,
-            start: self.start,
-            end: self.end,
-            attacks: self.tracked.iter().filter_map(Tracked::label).collect(),
-            totals: self.totals.clone(),
         }
     }
 }

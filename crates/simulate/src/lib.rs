@@ -12,30 +12,47 @@
 mod address;
 mod agent;
 mod attack;
+mod book;
 mod browse;
+mod campaign;
+mod cast;
 mod cloudfront;
 mod courtesy;
+mod crowd;
 mod event;
 mod flow;
 mod labels;
 mod ndjson;
 mod objects;
 mod payload;
+mod persona;
 mod plan;
+mod purchase;
 mod robot;
+mod sale;
 mod schedule;
+pub mod score;
+mod session;
 mod site;
 mod traffic;
+mod truth;
+mod visitor;
 mod vpcflow;
 
 pub use cloudfront::{CloudFrontLines, DISTRIBUTION, write_cloudfront_bulk, write_cloudfront_gz};
 pub use event::{Edge, FlowRecord, FlowStatus, SimEvent, Text, WebRequest};
+pub use haetae_event::Micros;
 pub use labels::{AttackLabel, Expectation, FlowTotals, Hint, Labels, Totals, WebTotals, thresholds};
 pub use ndjson::{ndjson_line, write_ndjson};
 pub use objects::{ObjectOptions, ObjectSink, Written, write_all};
-pub use plan::{AttackKind, Plan, Rhythm, Scenario, SimulateError};
+pub use plan::{AttackKind, Background, Plan, Rhythm, Scenario, SimulateError};
 pub use site::is_static;
 pub use traffic::{Traffic, generate};
+pub use truth::{
+    ActorLabel, CampaignLabel, Criterion, HOSTING_ASN, Mark, NetworkLabel, ReverseName, SaleLabel,
+    VisitorLabel,
+};
+pub use visitor::Visitor;
 pub use vpcflow::{VPC_HEADER, vpcflow_line, write_vpcflow_gz};
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ struct Line<'a> {
     referer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
 }
 
 /// RFC 3339 UTC with exactly three fraction digits.
@@ -47,6 +49,7 @@ pub fn ndjson_line(request: &WebRequest, out: &mut Vec<u8>) {
         time_taken_ms: request.time_taken_ms,
         referer: request.referer.as_deref(),
         session_id: request.session.map(|id| format!("{id:016x}")),
+        account: request.account.as_deref(),
     };
     serde_json::to_writer(&mut *out, &line).expect("plain values serialise");
     out.push(b'\n');

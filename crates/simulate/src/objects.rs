@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use haetae_event::Micros;
 use haetae_event::time::{HOUR_US, MINUTE_US};
+use std::collections::VecDeque;
 use std::io::{self, Write};
 
 /// Receives finished objects.
@@ -40,6 +41,9 @@ pub struct ObjectOptions {
     pub files_per_hour: u32,
     /// A file is closed at this many lines.
     pub lines_per_file_max: u32,
+    /// So many lines of a thousand come late: in a file of their hour that is delivered one to
+    /// five hours after it, as CloudFront's are now and then.
+    pub late_per_mille: u32,
 }
 
 impl Default for ObjectOptions {
@@ -50,6 +54,7 @@ impl Default for ObjectOptions {
             labels_name: Some("labels.json".into()),
             files_per_hour: 3,
             lines_per_file_max: 50_000,
+            late_per_mille: 10,
         }
     }
 }
@@ -72,6 +77,8 @@ struct Objects<'a> {
     /// Start of the hour whose files are open.
     hour: Micros,
     files: Vec<Vec<Vec<u8>>>,
+    /// Late files of former hours and of this one.
+    late: VecDeque<Late>,
     /// Start of the five minutes whose flow file is open.
     period: Micros,
     flows: Vec<u8>,
@@ -79,9 +86,17 @@ struct Objects<'a> {
     vpcflow_objects: u64,
 }
 
+/// A file that is not delivered with its hour.
+struct Late {
+    hour: Micros,
+    due: Micros,
+    lines: Vec<Vec<u8>>,
+}
+
 /// Runs the plan and hands every object to the sink: CloudFront files of 33 fields with lines
 /// mixed up, VPC flow files per five minutes, and the labels last. Memory is bounded by the
-/// open files (`files_per_hour × lines_per_file_max` lines, and five minutes of flows).
+/// open files (`files_per_hour × lines_per_file_max` lines, the late lines of six hours, and
+/// five minutes of flows).
 ///
 /// # Errors
 /// When the plan is out of range or the sink fails.
@@ -98,6 +113,7 @@ pub fn write_all(
         lines: CloudFrontLines::new(),
         hour: Micros::MIN,
         files: vec![Vec::new(); options.files_per_hour.max(1) as usize],
+        late: VecDeque::new(),
         period: Micros::MIN,
         flows: Vec::new(),
         cloudfront_objects: 0,
@@ -112,6 +128,7 @@ pub fn write_all(
     for file in 0..objects.files.len() {
         objects.close_cloudfront(file)?;
     }
+    objects.deliver_late(Micros::MAX)?;
     objects.close_vpcflow()?;
     let labels = traffic.labels();
     if let Some(name) = &options.labels_name {
@@ -143,7 +160,14 @@ impl Objects<'_> {
             for file in 0..self.files.len() {
                 self.close_cloudfront(file)?;
             }
+            self.deliver_late(hour)?;
             self.hour = hour;
+        }
+        if mix(request.sequence ^ mix(self.seed)) % 1000 < u64::from(self.options.late_per_mille) {
+            let mut line = Vec::with_capacity(512);
+            self.lines.line(request, &mut line);
+            self.keep_late(line);
+            return Ok(());
         }
         let spread = mix(request.sequence) % self.files.len() as u64;
         let file = usize::try_from(spread).expect("below the number of files");
@@ -156,14 +180,43 @@ impl Objects<'_> {
         Ok(())
     }
 
+    fn keep_late(&mut self, line: Vec<u8>) {
+        let hour = self.hour;
+        if let Some(late) = self.late.iter_mut().find(|late| late.hour == hour) {
+            return late.lines.push(line);
+        }
+        let hours = 2 + (mix(hour.0.unsigned_abs() ^ self.seed) % 5) as i64;
+        self.late.push_back(Late {
+            hour,
+            due: hour.saturating_add(hours * HOUR_US),
+            lines: vec![line],
+        });
+    }
+
+    /// Delivers the late files that are due.
+    fn deliver_late(&mut self, now: Micros) -> io::Result<()> {
+        let (due, wait) = std::mem::take(&mut self.late)
+            .into_iter()
+            .partition::<VecDeque<Late>, _>(|late| late.due <= now);
+        self.late = wait;
+        for late in due {
+            self.write_cloudfront(late.hour, late.lines)?;
+        }
+        Ok(())
+    }
+
     fn close_cloudfront(&mut self, file: usize) -> io::Result<()> {
         if self.files[file].is_empty() {
             return Ok(());
         }
-        let mut lines = std::mem::take(&mut self.files[file]);
+        let lines = std::mem::take(&mut self.files[file]);
+        self.write_cloudfront(self.hour, lines)
+    }
+
+    fn write_cloudfront(&mut self, hour: Micros, mut lines: Vec<Vec<u8>>) -> io::Result<()> {
         let salt = mix(self.seed ^ mix(self.cloudfront_objects));
         unordered(&mut lines, salt);
-        let (date, hour) = self.hour.partition();
+        let (date, hour) = hour.partition();
         let unique = mix(self.cloudfront_objects.wrapping_add(mix(self.seed)));
         let name = format!(
             "{}{DISTRIBUTION}.{date}-{hour}.{unique:016x}.gz",

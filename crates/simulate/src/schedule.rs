@@ -1,6 +1,7 @@
 //! Events made ahead of their time, kept by minute until it comes.
 
 use crate::event::SimEvent;
+use crate::visitor::Tag;
 use haetae_event::Micros;
 use haetae_event::time::MINUTE_US;
 use std::collections::VecDeque;
@@ -9,8 +10,7 @@ use std::collections::VecDeque;
 const MINUTES_AHEAD_MAX: i64 = 60;
 
 pub(crate) struct Pending {
-    /// Index into the labels, when the event belongs to an attack.
-    pub attack: Option<u32>,
+    pub tag: Tag,
     pub event: SimEvent,
 }
 
@@ -35,7 +35,7 @@ impl Schedule {
     }
 
     /// Plans an event; outside the plan, in the past or too far ahead it is dropped.
-    pub(crate) fn push(&mut self, attack: Option<u32>, event: SimEvent) {
+    pub(crate) fn push(&mut self, tag: Tag, event: SimEvent) {
         let ts = event.ts();
         if ts < self.first || ts >= self.end || ts < self.front {
             return;
@@ -48,7 +48,7 @@ impl Schedule {
         while self.buckets.len() <= index {
             self.buckets.push_back(Vec::new());
         }
-        self.buckets[index].push(Pending { attack, event });
+        self.buckets[index].push(Pending { tag, event });
     }
 
     /// Takes the front minute, latest event first, and moves on.

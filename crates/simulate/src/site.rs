@@ -65,6 +65,8 @@ pub(crate) struct Asset {
     pub path: Text,
     pub bytes: u64,
     pub content_type: &'static str,
+    /// Analytics and the like: what ad blockers block.
+    pub third_party: bool,
 }
 
 /// One show on sale.
@@ -73,6 +75,7 @@ pub(crate) struct Show {
     pub seats: Text,
     pub api: Text,
     pub api_seats: Text,
+    pub api_holds: Text,
     pub poster: Asset,
     pub seat_map: Asset,
     pub page_url: Text,
@@ -98,10 +101,20 @@ pub(crate) struct Site {
     pub payments: Text,
     pub mine: Text,
     pub queue: Text,
+    pub queue_enter: Text,
     pub recommend: Text,
+    pub partner: Text,
+    pub orders: Text,
+    pub app_home: Text,
     /// On every page.
     pub frame: Vec<Asset>,
     pub favicon: Asset,
+    /// Beside the frame where the background is full.
+    pub analytics: Asset,
+    /// Trailers of 30 to 200 MB.
+    pub trailers: Vec<Asset>,
+    /// Programme booklets of 4 to 30 MB.
+    pub booklets: Vec<Asset>,
 }
 
 fn asset(path: &str, bytes: u64, content_type: &'static str) -> Asset {
@@ -109,7 +122,15 @@ fn asset(path: &str, bytes: u64, content_type: &'static str) -> Asset {
         path: path.into(),
         bytes,
         content_type,
+        third_party: false,
     }
+}
+
+/// A large file of `low` to `low + spread` MB.
+fn media(index: u64, folder: &str, kind: (&str, &'static str), size: (u64, u64)) -> Asset {
+    let megabytes = size.0 + index * 7919 % size.1;
+    let path = format!("/media/{folder}/{}.{}", 26_000_100 + index * 37, kind.0);
+    asset(&path, megabytes * 1_000_000 + index * 12_345, kind.1)
 }
 
 /// Percent-encodes as browsers do in a query value.
@@ -137,6 +158,7 @@ fn show(index: usize) -> Show {
         seats: seats.into(),
         api: format!("/api/events/{id}").into(),
         api_seats: format!("/api/events/{id}/seats").into(),
+        api_holds: format!("/api/events/{id}/holds").into(),
         poster: asset(&format!("/posters/{id}.webp"), size, "image/webp"),
         seat_map: asset(
             &format!("/static/img/seatmap/{}.svg", index % 12),
@@ -180,7 +202,11 @@ impl Site {
             payments: "/api/payments".into(),
             mine: "/my/reservations".into(),
             queue: "/api/queue/status".into(),
+            queue_enter: "/api/queue/enter".into(),
             recommend: "/api/recommendations".into(),
+            partner: "/api/partner/v1/events".into(),
+            orders: "/api/admin/orders".into(),
+            app_home: "/api/app/home".into(),
             frame: vec![
                 asset("/static/css/main.5f3a9c1e.css", 48_210, "text/css"),
                 asset("/static/js/vendor.8d21b77a.js", 291_400, "application/javascript"),
@@ -190,6 +216,16 @@ impl Site {
                 asset("/static/img/banner-spring.webp", 142_800, "image/webp"),
             ],
             favicon: asset("/favicon.ico", 4_286, "image/x-icon"),
+            analytics: Asset {
+                third_party: true,
+                ..asset("/t/analytics.js", 38_400, "application/javascript")
+            },
+            trailers: (0..14)
+                .map(|index| media(index, "trailers", ("mp4", "video/mp4"), (30, 170)))
+                .collect(),
+            booklets: (0..24)
+                .map(|index| media(index, "booklets", ("pdf", "application/pdf"), (4, 26)))
+                .collect(),
         }
     }
 

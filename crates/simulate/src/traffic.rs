@@ -1,15 +1,22 @@
 //! The stream of events: actors plan minute by minute, the stream hands out in time order.
 
 use crate::attack::Attacks;
+use crate::book::LabelBook;
 use crate::browse::Visitors;
+use crate::campaign::Campaigns;
+use crate::cast::Cast;
 use crate::courtesy::Courtesy;
+use crate::crowd::Crowd;
 use crate::event::SimEvent;
 use crate::flow::Network;
-use crate::labels::{LabelBook, Labels};
+use crate::labels::Labels;
 use crate::plan::{Plan, SimulateError};
 use crate::robot::Robots;
+use crate::sale::sales;
 use crate::schedule::{Pending, Schedule};
 use crate::site::Site;
+use crate::truth::SaleLabel;
+use crate::visitor::Tag;
 use haetae_event::Micros;
 use haetae_event::time::MINUTE_US;
 use std::sync::Arc;
@@ -27,9 +34,11 @@ pub struct Traffic {
     schedule: Schedule,
     current: Vec<Pending>,
     visitors: Visitors,
+    crowd: Crowd,
     robots: Robots,
     network: Network,
     attacks: Attacks,
+    campaigns: Campaigns,
     courtesy: Courtesy,
     labels: LabelBook,
     sequence: u64,
@@ -44,17 +53,27 @@ pub fn generate(plan: &Plan) -> Result<Traffic, SimulateError> {
     plan.validate()?;
     let site = Arc::new(Site::new());
     let minute = plan.first().saturating_sub(WARM_UP_MINUTES * MINUTE_US);
-    let attacks = Attacks::new(plan, Arc::clone(&site));
+    let mut cast = Cast::default();
+    let attacks = Attacks::new(plan, Arc::clone(&site), &mut cast);
+    let campaigns = Campaigns::new(plan, Arc::clone(&site), &mut cast);
+    let opening = |sale: crate::sale::Sale| SaleLabel {
+        opens: sale.opens,
+        path: site.shows[sale.show].page.to_string(),
+        users: sale.users,
+    };
+    let openings = sales(plan).into_iter().map(opening).collect();
     Ok(Traffic {
         end: plan.end(),
         minute,
         schedule: Schedule::new(minute, plan.first(), plan.end()),
         current: Vec::new(),
         visitors: Visitors::new(plan, Arc::clone(&site)),
-        robots: Robots::new(plan, site),
+        crowd: Crowd::new(plan, Arc::clone(&site)),
+        robots: Robots::new(plan, Arc::clone(&site)),
         network: Network::new(plan),
-        labels: LabelBook::new(plan, attacks.clients()),
+        labels: LabelBook::new(plan, cast, openings),
         attacks,
+        campaigns,
         courtesy: Courtesy::default(),
         sequence: 0,
         seed: plan.seed,
@@ -70,9 +89,11 @@ impl Traffic {
     fn plan_minute(&mut self) {
         let minute = self.minute;
         self.visitors.plan_minute(minute, &mut self.schedule);
+        self.crowd.plan_minute(minute, &mut self.schedule);
         self.robots.plan_minute(minute, &mut self.schedule);
         self.network.plan_minute(minute, &mut self.schedule);
         self.attacks.plan_minute(minute, &mut self.schedule);
+        self.campaigns.plan_minute(minute, &mut self.schedule);
         self.current = self.schedule.take_minute();
         self.courtesy.forget_before(minute.saturating_sub(5 * MINUTE_US));
         self.minute = minute.saturating_add(MINUTE_US);
@@ -91,7 +112,7 @@ impl Iterator for Traffic {
                 self.plan_minute();
                 continue;
             };
-            if pending.attack.is_none() && !self.courtesy.allows(&pending.event) {
+            if matches!(pending.tag, Tag::Polite(_)) && !self.courtesy.allows(&pending.event) {
                 continue;
             }
             match &mut pending.event {
@@ -102,7 +123,7 @@ impl Iterator for Traffic {
                 SimEvent::Flow(flow) => flow.sequence = self.sequence,
             }
             self.sequence += 1;
-            self.labels.record(pending.attack, &pending.event);
+            self.labels.record(pending.tag, &pending.event);
             return Some(pending.event);
         }
     }

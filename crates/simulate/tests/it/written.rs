@@ -105,6 +105,40 @@ fn files_read_back_with_every_record() {
 }
 
 #[test]
+fn late_lines_come_after_files_of_later_hours_and_none_is_lost() {
+    let plan = Plan {
+        duration_s: 6 * 3600,
+        requests_per_minute: 60,
+        ..Plan::new(Scenario::Macro, 4)
+    };
+    let mut hours: Vec<String> = Vec::new();
+    let mut lines = 0;
+    let mut sink = |name: &str, bytes: &[u8]| {
+        if name.ends_with(".gz") {
+            hours.push(name.split('.').nth(1).unwrap_or_default().to_owned());
+            lines += unzip(bytes).lines().filter(|line| !line.starts_with('#')).count() as u64;
+        }
+        Ok(())
+    };
+    let written = write_all(&plan, &ObjectOptions::default(), &mut sink).expect("nothing fails");
+    assert_eq!(lines, written.labels.totals.web.events);
+    assert!(!hours.is_sorted(), "{hours:?}");
+    let punctual = ObjectOptions {
+        late_per_mille: 0,
+        ..ObjectOptions::default()
+    };
+    hours.clear();
+    let mut sink = |name: &str, _: &[u8]| {
+        if name.ends_with(".gz") {
+            hours.push(name.split('.').nth(1).unwrap_or_default().to_owned());
+        }
+        Ok(())
+    };
+    write_all(&plan, &punctual, &mut sink).expect("nothing fails");
+    assert!(hours.is_sorted(), "{hours:?}");
+}
+
+#[test]
 fn ndjson_has_the_contracted_fields() {
     let mut out = Vec::new();
     let mut traffic = generate(&Plan {
