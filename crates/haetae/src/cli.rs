@@ -165,7 +165,8 @@ pub enum SimulateFormat {
 
 #[derive(Args, Debug)]
 pub struct SimulateArgs {
-    /// normal, sqli, scan, flood, bots, portscan or mixed
+    /// normal, sqli, scan, flood, macro, bots, edos, portscan, ddos, exfil, stuffing, payment, fakebot,
+    /// mixed or calm-week
     pub scenario: String,
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
@@ -178,9 +179,15 @@ pub struct SimulateArgs {
     /// Event time of the first event, RFC 3339 [default: so that it ends now]
     #[arg(long)]
     pub start: Option<String>,
-    /// Length of the traffic: 30m, 2h
-    #[arg(long, default_value = "30m")]
-    pub duration: String,
+    /// Length of the traffic: 30m, 2h [default: 30m; calm-week 7d]
+    #[arg(long)]
+    pub duration: Option<String>,
+    /// Ordinary visitors alone, without crowds, carrier gateways, partners and sales
+    #[arg(long)]
+    pub plain: bool,
+    /// Ordinary requests a minute
+    #[arg(long, value_name = "N")]
+    pub requests_per_minute: Option<u32>,
     #[arg(long, value_enum, default_value = "logs")]
     pub format: SimulateFormat,
 }
@@ -231,8 +238,28 @@ pub enum RulesCommand {
         /// A folder, or one rule file; default: rules_dir
         path: Option<PathBuf>,
     },
+    /// Findings against the labels of simulated traffic: precision, recall, delay, cost prevented
+    Eval(EvalArgs),
     /// What rules would have told over the stored days: alerts by day and entity, examples, cost
     Backtest(BacktestArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct EvalArgs {
+    /// labels.json of `haetae simulate`
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// Findings of `haetae detect`, or `-`
+    #[arg(default_value = "-", conflicts_with = "from")]
+    pub findings: String,
+    /// Detect in these files as the service would, telling after each ten seconds of event time
+    #[arg(long, value_name = "INPUT", num_args = 1..)]
+    pub from: Vec<String>,
+    /// Further Sigma rules, with --from
+    #[arg(long, value_name = "DIR", requires = "from")]
+    pub rules: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,9 @@ use crate::cli::{SimulateArgs, SimulateFormat};
 use crate::config::parse_duration;
 use anyhow::{Context, Result, bail};
 use haetae_event::{Clock, Micros, SystemClock};
-use haetae_simulate::{Labels, ObjectOptions, ObjectSink, Plan, Scenario, SimEvent, generate, ndjson_line};
+use haetae_simulate::{
+    Background, Labels, ObjectOptions, ObjectSink, Plan, Scenario, SimEvent, generate, ndjson_line,
+};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,10 +28,17 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
 
 fn plan(args: &SimulateArgs) -> Result<Plan> {
     let scenario = Scenario::parse(&args.scenario)?;
-    let length =
-        parse_duration(&args.duration).map_err(|message| anyhow::anyhow!("--duration: {message}"))?;
     let mut plan = Plan::new(scenario, args.seed);
-    plan.duration_s = u32::try_from(length.as_secs()).context("--duration is too long")?;
+    if let Some(text) = &args.duration {
+        let length = parse_duration(text).map_err(|message| anyhow::anyhow!("--duration: {message}"))?;
+        plan.duration_s = u32::try_from(length.as_secs()).context("--duration is too long")?;
+    }
+    if args.plain {
+        plan.background = Background::Plain;
+    }
+    if let Some(requests) = args.requests_per_minute {
+        plan.requests_per_minute = requests;
+    }
     plan.start = match &args.start {
         Some(text) => Micros::parse_rfc3339(text)
             .with_context(|| format!("--start: {text:?} is not RFC 3339, e.g. 2026-11-01T09:00:00+09:00"))?,

@@ -1,6 +1,7 @@
 //! `haetae rules`: check rules, run their tests, try them on what is stored.
 
 mod backtest;
+mod eval;
 mod lint;
 mod stored;
 mod testing;
@@ -16,6 +17,7 @@ pub fn run(command: &RulesCommand, config: &Config) -> Result<ExitCode> {
     match command {
         RulesCommand::Lint { dir } => lint::run(dir.as_deref().or(config.rules_dir.as_deref())),
         RulesCommand::Test { path } => testing::run(path.as_deref().or(config.rules_dir.as_deref()), config),
+        RulesCommand::Eval(args) => eval::run(args, config),
         RulesCommand::Backtest(args) => backtest::run(args, config),
     }
 }
