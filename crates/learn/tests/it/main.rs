@@ -1,0 +1,8 @@
+//! Boundaries of the crate.
+
+mod features;
+mod files;
+mod forest;
+mod lifecycle;
+mod shared;
+mod table;
