@@ -7,6 +7,7 @@ use crate::exceptions::{self, Exception};
 use crate::fields;
 use crate::sigma::document::{self, Document, Rule};
 use crate::sigma::item::ItemProblem;
+use crate::sigma::references::{self, Names};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -204,16 +205,36 @@ impl RuleSet {
             }
             fresh
         });
-        let all = self.loaded.clone();
-        self.loaded.retain(|loaded| match broken_reference(loaded, &all) {
-            None => true,
-            Some((code, message)) => {
-                problems.push((loaded.clone(), code, message));
-                false
-            }
-        });
         for (loaded, code, message) in problems {
-            self.report(&loaded.file, loaded.line, code, &message, "");
+            self.report(
+                &loaded.file,
+                loaded.line,
+                code,
+                &message,
+                "give each rule an id of its own",
+            );
+        }
+        self.drop_broken();
+    }
+
+    /// What hung on a dropped correlation is dropped in the next round.
+    fn drop_broken(&mut self) {
+        loop {
+            let names = Names::new(self.loaded.iter().map(|loaded| loaded.document.as_ref()));
+            let checked = (0..self.loaded.len()).map(|at| references::check(&names, at).err());
+            let broken: Vec<_> = checked.collect();
+            if broken.iter().all(Option::is_none) {
+                return;
+            }
+            let all = std::mem::take(&mut self.loaded);
+            for (loaded, broken) in all.into_iter().zip(broken) {
+                match broken {
+                    None => self.loaded.push(loaded),
+                    Some(why) => {
+                        self.report(&loaded.file, loaded.line, why.code, &why.message, why.hint);
+                    }
+                }
+            }
         }
     }
 
@@ -310,29 +331,4 @@ fn check_fields(rule: &Rule) -> Result<(), ItemProblem> {
         ),
         hint: "",
     })
-}
-
-/// Whether `reference` means this document.
-pub fn named(document: &Document, reference: &str) -> bool {
-    let attributes = document.attributes();
-    attributes.id == reference || attributes.name.as_deref() == Some(reference)
-}
-
-fn broken_reference(loaded: &Loaded, all: &[Loaded]) -> Option<(&'static str, String)> {
-    let Document::Correlation(_, correlation) = loaded.document.as_ref() else {
-        return None;
-    };
-    for reference in &correlation.rules {
-        match all.iter().find(|other| named(&other.document, reference)) {
-            None => {
-                return Some(("sigma-reference", format!("the rule `{reference}` is not loaded")));
-            }
-            Some(other) if matches!(other.document.as_ref(), Document::Correlation(..)) => {
-                let message = format!("`{reference}` is a correlation; chains are not supported");
-                return Some(("sigma-chain", message));
-            }
-            Some(_) => {}
-        }
-    }
-    None
 }

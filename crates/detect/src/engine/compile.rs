@@ -1,11 +1,15 @@
 //! From a rule set to programs (per dataset) and tracks.
 
+use super::chain::Link;
+use super::measure::{Measure, Test};
 use super::program::{Builder, Program};
-use super::track::{Mode, Track};
+use super::track::Track;
+use super::windows::Mode;
 use crate::fields::{self, FieldRef};
-use crate::ruleset::{RuleSet, named};
-use crate::sigma::correlation::{Correlation, Counted};
+use crate::ruleset::RuleSet;
+use crate::sigma::correlation::{Condition, Correlation, Kind};
 use crate::sigma::document::{Attributes, Document, Rule};
+use crate::sigma::references::{Names, place};
 use haetae_event::{Columns, Dataset, Level};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +27,14 @@ pub struct TrackSpec {
     pub proxy_aware: bool,
     /// For facts: what is counted.
     pub counted: String,
+    /// For facts: what is measured, where that is a number of its own.
+    pub measured: Option<String>,
     /// Rows without the key fields are still told, under their dataset.
     pub dataset_as_key: bool,
+    /// Tells nothing by itself.
+    pub silent: bool,
+    /// The correlations that watch this one.
+    pub links: Vec<Link>,
 }
 
 /// Where the matches of one rule in one dataset go.
@@ -33,8 +43,10 @@ pub struct Feed {
     pub track: usize,
     /// Index of its (key space, columns) in the dataset's extractors.
     pub extractor: usize,
-    /// Fields whose tuple is counted; empty when events are.
+    /// Fields whose tuple is counted, or the one that is measured; empty when events are counted.
     pub values: Vec<FieldRef>,
+    /// Place of the rule among those of its correlation.
+    pub rule: u8,
 }
 
 /// How group keys are read from rows.
@@ -66,31 +78,31 @@ struct Wish {
     group_by: Vec<String>,
     values: Vec<String>,
     space: u16,
+    /// Place among the rules of its correlation.
+    rule: u8,
 }
 
 #[derive(Default)]
 struct Spaces(Vec<(Vec<String>, String)>);
 
 impl Spaces {
-    fn of(&mut self, group_by: &[String]) -> u16 {
-        let index = self
-            .0
-            .iter()
-            .position(|(known, _)| known == group_by)
-            .unwrap_or_else(|| {
-                self.0.push((group_by.to_vec(), kind_of(group_by)));
-                self.0.len() - 1
-            });
+    fn of(&mut self, group_by: &[String], kind: String) -> u16 {
+        let same = |known: &(Vec<String>, String)| known.0 == group_by && known.1 == kind;
+        let index = self.0.iter().position(same).unwrap_or_else(|| {
+            self.0.push((group_by.to_vec(), kind));
+            self.0.len() - 1
+        });
         u16::try_from(index).expect("fewer group-by lists than 2^16")
     }
 }
 
+fn is_source(name: &str) -> bool {
+    Dataset::ALL
+        .iter()
+        .any(|dataset| fields::resolve(*dataset, name).is_some_and(|field| field.column == "src_ip"))
+}
+
 fn kind_of(group_by: &[String]) -> String {
-    let is_source = |name: &String| {
-        Dataset::ALL
-            .iter()
-            .any(|dataset| fields::resolve(*dataset, name).is_some_and(|field| field.column == "src_ip"))
-    };
     match group_by {
         [] => "tenant".into(),
         [one] if is_source(one) => "ip".into(),
@@ -98,46 +110,24 @@ fn kind_of(group_by: &[String]) -> String {
     }
 }
 
+/// An alias whose every meaning is the client's address is one too.
+fn kind_of_correlation(correlation: &Correlation) -> String {
+    if let [one] = correlation.group_by.as_slice()
+        && let Some(by_rule) = correlation.aliases.get(one)
+        && by_rule.values().all(|field| is_source(field))
+    {
+        return "ip".into();
+    }
+    kind_of(&correlation.group_by)
+}
+
+/// Consumers of matches by the id of the rule.
+type Wishes = BTreeMap<String, Vec<Wish>>;
+
 /// Compiles every loaded rule.
 pub fn compile(rules: &RuleSet) -> Compiled {
     let mut spaces = Spaces::default();
-    let mut specs = Vec::new();
-    let mut wishes: BTreeMap<String, Vec<Wish>> = BTreeMap::new();
-    let mut silent = BTreeSet::new();
-    for loaded in rules.loaded() {
-        if let Document::Correlation(attributes, correlation) = loaded.document.as_ref() {
-            let track = specs.len();
-            specs.push(correlation_spec(attributes, correlation));
-            for base in rules.loaded() {
-                let Some(reference) = correlation
-                    .rules
-                    .iter()
-                    .find(|reference| named(&base.document, reference))
-                else {
-                    continue;
-                };
-                let id = base.document.attributes().id.clone();
-                if !correlation.generate {
-                    silent.insert(id.clone());
-                }
-                let wish = correlation_wish(track, correlation, reference, &mut spaces);
-                wishes.entry(id).or_default().push(wish);
-            }
-        }
-    }
-    // A rule that any correlation asks to generate alerts by itself.
-    for loaded in rules.loaded() {
-        if let Document::Correlation(_, correlation) = loaded.document.as_ref()
-            && correlation.generate
-        {
-            silent.retain(|id| {
-                !rules.loaded().iter().any(|base| {
-                    base.document.attributes().id == *id
-                        && correlation.rules.iter().any(|r| named(&base.document, r))
-                })
-            });
-        }
-    }
+    let (mut specs, mut wishes, silent) = correlations(rules, &mut spaces);
     for rule in rules
         .loaded()
         .iter()
@@ -160,10 +150,62 @@ pub fn compile(rules: &RuleSet) -> Compiled {
     }
 }
 
+/// Tracks of all correlations, what they wish of rules, and the ids of those that do not speak.
+fn correlations(rules: &RuleSet, spaces: &mut Spaces) -> (Vec<TrackSpec>, Wishes, BTreeSet<String>) {
+    let names = Names::new(rules.loaded().iter().map(|loaded| loaded.document.as_ref()));
+    let (mut specs, mut wishes) = (Vec::<TrackSpec>::new(), Wishes::new());
+    let (mut silent, mut generated) = (BTreeSet::new(), BTreeSet::new());
+    let mut tracks: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut order: Vec<(usize, usize)> = (0..rules.loaded().len())
+        .map(|at| (names.depth(at), at))
+        .collect();
+    // What is watched comes before its watchers.
+    order.sort_unstable();
+    for (_, at) in order {
+        let Document::Correlation(attributes, correlation) = names.document(at) else {
+            continue;
+        };
+        let bases = correlation.rules.iter().filter_map(|rule| names.find(rule));
+        let bases: Vec<usize> = bases.collect();
+        let watched = bases.iter().filter_map(|base| tracks.get(base));
+        let watched = watched.map(|track| &specs[*track]);
+        let mode = mode_of(&names, at, correlation, &bases, watched);
+        let track = specs.len();
+        specs.push(correlation_spec(attributes, correlation, mode));
+        tracks.insert(at, track);
+        for (rule, base) in bases.iter().enumerate() {
+            let (rule, base) = (u8::try_from(rule).unwrap_or(u8::MAX), *base);
+            let wish = correlation_wish(&names, track, correlation, (base, rule), spaces);
+            let id = &names.document(base).attributes().id;
+            match (names.document(base), tracks.get(&base)) {
+                (Document::Correlation(_, lower), Some(below)) => {
+                    if let Some(link) = link_of(&wish, lower) {
+                        specs[*below].mode.watched = true;
+                        specs[*below].links.push(link);
+                    }
+                }
+                _ => wishes.entry(id.clone()).or_default().push(wish),
+            }
+            let heard = if correlation.generate {
+                &mut generated
+            } else {
+                &mut silent
+            };
+            heard.insert(id.clone());
+        }
+    }
+    // A rule that any correlation asks to generate alerts by itself.
+    silent.retain(|id| !generated.contains(id));
+    for spec in &mut specs {
+        spec.silent = silent.contains(&spec.id);
+    }
+    (specs, wishes, silent)
+}
+
 fn as_rule(document: &Document) -> Option<&Rule> {
     match document {
         Document::Rule(rule) => Some(rule),
-        Document::Correlation(..) => None,
+        _ => None,
     }
 }
 
@@ -176,7 +218,10 @@ fn spec(attributes: &Attributes, mode: Mode, counted: String) -> TrackSpec {
         mode,
         proxy_aware: attributes.custom.proxy_aware,
         counted,
+        measured: None,
         dataset_as_key: false,
+        silent: false,
+        links: Vec::new(),
     }
 }
 
@@ -188,9 +233,9 @@ fn single(rule: &Rule, track: usize, spaces: &mut Spaces) -> (TrackSpec, Wish) {
     } else {
         custom.entity.clone()
     };
-    let mut spec = spec(&rule.attributes, Mode::Single { gap_us }, "events".into());
+    let mut spec = spec(&rule.attributes, Mode::single(gap_us), "events".into());
     spec.dataset_as_key = true;
-    let space = spaces.of(&group_by);
+    let space = spaces.of(&group_by, kind_of(&group_by));
     (
         spec,
         Wish {
@@ -198,55 +243,147 @@ fn single(rule: &Rule, track: usize, spaces: &mut Spaces) -> (TrackSpec, Wish) {
             group_by,
             values: Vec::new(),
             space,
+            rule: 0,
         },
     )
 }
 
-fn correlation_spec(attributes: &Attributes, correlation: &Correlation) -> TrackSpec {
-    let (span_us, threshold) = (correlation.span_us, correlation.threshold.clone());
-    match &correlation.counted {
-        Counted::Events => spec(attributes, Mode::Events { span_us, threshold }, "events".into()),
-        Counted::Values(fields) => spec(
-            attributes,
-            Mode::Values { span_us, threshold },
-            format!("distinct {}", fields.join(", ")),
-        ),
+/// Columns that hold no negative numbers, so that sums of them only grow.
+const UNSIGNED: [&str; 13] = [
+    "bytes_in",
+    "bytes_out",
+    "status",
+    "srcport",
+    "dstport",
+    "packets",
+    "bytes",
+    "time_taken",
+    "time_to_first_byte",
+    "sc_content_len",
+    "objectsize",
+    "totaltime",
+    "request_time",
+];
+
+fn mode_of<'a>(
+    names: &Names<'_>,
+    at: usize,
+    correlation: &Correlation,
+    bases: &[usize],
+    watched: impl Iterator<Item = &'a TrackSpec>,
+) -> Mode {
+    let rules = u8::try_from(bases.len()).unwrap_or(u8::MAX);
+    let measure = match correlation.kind {
+        Kind::EventCount => Measure::Events,
+        Kind::ValueCount => Measure::Distinct,
+        Kind::Temporal => Measure::Rules,
+        Kind::TemporalOrdered => Measure::Chain(rules),
+        Kind::Sum => Measure::Sum,
+        Kind::Average => Measure::Mean,
+        Kind::Percentile(parts) => Measure::Percentile(parts),
+    };
+    let (test, rising) = match &correlation.condition {
+        Condition::Number(threshold) => (Test::Number(threshold.clone()), threshold.monotone()),
+        Condition::Seen(seen) => (Test::Seen(seen.clone()), seen.monotone()),
+    };
+    let (mut chained, mut firm) = (false, true);
+    for spec in watched {
+        chained = true;
+        firm &= spec.mode.monotone;
+    }
+    let growing = match measure {
+        // Two stretches of a watched correlation may become one.
+        Measure::Events => !chained,
+        Measure::Distinct | Measure::Rules | Measure::Chain(_) => firm,
+        Measure::Sum => !chained && unsigned(names, correlation, bases),
+        Measure::Mean | Measure::Percentile(_) => false,
+    };
+    Mode {
+        measure,
+        test,
+        window_us: correlation.span_us,
+        join_us: correlation.span_us,
+        reach_us: names.reach_us(at),
+        monotone: rising && growing,
+        chained,
+        watched: false,
     }
 }
 
-fn correlation_wish(track: usize, correlation: &Correlation, reference: &str, spaces: &mut Spaces) -> Wish {
-    let meant = |name: &String| {
-        correlation
-            .aliases
-            .get(name)
-            .and_then(|by_rule| by_rule.get(reference))
-            .unwrap_or(name)
-            .clone()
+/// Whether the field measured is never negative, in every dataset of every rule.
+fn unsigned(names: &Names<'_>, correlation: &Correlation, bases: &[usize]) -> bool {
+    bases.iter().all(|&base| {
+        let Document::Rule(rule) = names.document(base) else {
+            return false;
+        };
+        fields::datasets(&rule.source).into_iter().all(|dataset| {
+            correlation.fields.iter().all(|name| {
+                let field = fields::resolve(dataset, names.meant(correlation, name, base));
+                field.is_none_or(|field| UNSIGNED.contains(&field.column.as_ref()))
+            })
+        })
+    })
+}
+
+fn correlation_spec(attributes: &Attributes, correlation: &Correlation, mode: Mode) -> TrackSpec {
+    let fields = correlation.fields.join(", ");
+    let lowest = matches!(&correlation.condition, Condition::Number(threshold) if threshold.downward());
+    let side = if lowest { "lowest" } else { "highest" };
+    let (counted, measured) = match correlation.kind {
+        Kind::ValueCount => (format!("distinct {fields}"), None),
+        Kind::Sum => ("events".into(), Some(format!("{side} sum of {fields}"))),
+        Kind::Average => ("events".into(), Some(format!("{side} mean of {fields}"))),
+        Kind::Percentile(parts) => {
+            let percentile = f64::from(parts) / 10_000.0;
+            let what = format!("{side} percentile {percentile} of {fields}");
+            ("events".into(), Some(what))
+        }
+        Kind::EventCount | Kind::Temporal | Kind::TemporalOrdered => ("events".into(), None),
     };
-    let values = match &correlation.counted {
-        Counted::Events => Vec::new(),
-        Counted::Values(fields) => fields.iter().map(meant).collect(),
-    };
+    TrackSpec {
+        measured,
+        ..spec(attributes, mode, counted)
+    }
+}
+
+fn correlation_wish(
+    names: &Names<'_>,
+    track: usize,
+    correlation: &Correlation,
+    (base, rule): (usize, u8),
+    spaces: &mut Spaces,
+) -> Wish {
+    let meant = |name: &String| names.meant(correlation, name, base).to_owned();
     let group_by: Vec<String> = correlation.group_by.iter().map(meant).collect();
-    // One key space for all rules of the correlation, whatever their fields are called.
-    let space = spaces.of(if correlation.aliases.is_empty() {
-        &group_by
-    } else {
-        &correlation.group_by
-    });
     Wish {
         track,
+        values: correlation.fields.iter().map(meant).collect(),
+        // One key space for all rules of the correlation, whatever their fields are called.
+        space: spaces.of(&correlation.group_by, kind_of_correlation(correlation)),
         group_by,
-        values,
-        space,
+        rule,
     }
+}
+
+/// The way from a watched correlation to its watcher.
+fn link_of(wish: &Wish, lower: &Correlation) -> Option<Link> {
+    let places = |names: &[String]| -> Option<Vec<usize>> {
+        names.iter().map(|name| place(&lower.group_by, name)).collect()
+    };
+    Some(Link {
+        track: wish.track,
+        space: wish.space,
+        group: places(&wish.group_by)?,
+        values: places(&wish.values)?,
+        rule: wish.rule,
+    })
 }
 
 fn resolved(dataset: Dataset, names: &[String]) -> Option<Vec<FieldRef>> {
     names.iter().map(|name| fields::resolve(dataset, name)).collect()
 }
 
-fn plan(dataset: Dataset, rules: &RuleSet, wishes: &BTreeMap<String, Vec<Wish>>) -> Option<(Dataset, Plan)> {
+fn plan(dataset: Dataset, rules: &RuleSet, wishes: &Wishes) -> Option<(Dataset, Plan)> {
     let mut builder = Builder::new(dataset);
     let mut extractors: Vec<Extractor> = Vec::new();
     let mut feeds: Vec<Vec<Feed>> = Vec::new();
@@ -277,6 +414,7 @@ fn plan(dataset: Dataset, rules: &RuleSet, wishes: &BTreeMap<String, Vec<Wish>>)
                 track: wish.track,
                 extractor: index,
                 values,
+                rule: wish.rule,
             });
         }
         let id = u32::try_from(feeds.len()).expect("fewer rules than 2^32");

@@ -1,11 +1,13 @@
 //! From state to episodes: what is new, changed or gone since the last time.
 
+use super::chain::{self, SEPARATOR};
 use super::compile::TrackSpec;
 use super::keys::Key;
-use super::track::{Mode, Told};
-use super::windows::Extent;
+use super::track::Told;
+use super::windows::{Extent, Found};
 use super::{Closing, Engine, Evaluation, Withdrawn};
 use crate::detector::score_of;
+use crate::sigma::correlation::{NANO, Nano};
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
 
@@ -50,49 +52,56 @@ impl Engine {
 
     fn judge_key(&mut self, track: usize, slot: u32, out: &mut Evaluation) {
         let spec = &self.compiled.specs[track];
-        let key = self.state.keys.get(self.state.tracks[track].state(slot).key);
-        let tenant = &self.state.tenants[usize::from(key.tenant)];
-        // A rule may read several datasets: final where the last of them is.
-        let closed = tenant.watermarks.values().min().copied().unwrap_or(i64::MIN);
-        let (extents, open) = self.state.tracks[track].judge(slot, closed);
-        if extents.is_empty() && self.state.tracks[track].state(slot).told().is_empty() {
-            if open {
-                self.state.tracks[track].keep_dirty(slot);
-            }
-            return;
-        }
-        let entity = self.entity_of(key);
-        let totals = self.state.totals.get(&(track, key.tenant));
-        let now: Vec<Told> = extents
-            .into_iter()
-            .map(|(extent, evidence)| {
-                let proxy = spec.proxy_aware
-                    && key.agents.count_ones() >= PROXY_AGENTS_MIN
-                    && totals.is_some_and(|totals| most_of(totals, extent));
-                tell(spec, extent, evidence, proxy)
-            })
-            .collect();
-        let gap_us = spec.mode.span_us();
-        let state = self.state.tracks[track].state(slot);
-        for told in now.iter().filter(|told| !state.told().contains(told)) {
-            out.episodes.push(sigma_episode(spec, told, &tenant.id, &entity));
-        }
-        for gone in state
-            .told()
-            .iter()
-            .filter(|gone| !now.iter().any(|t| touch(t.extent, gone.extent, gap_us)))
-        {
-            out.withdrawn.push(Withdrawn {
-                tenant_id: tenant.id.clone(),
-                rule_id: spec.id.clone(),
-                entity: entity.clone(),
-                window: window(gone.extent),
-            });
-        }
-        self.state.tracks[track].state_mut(slot).tell(now);
-        if open {
+        let id = self.state.tracks[track].state(slot).key;
+        let tenant = usize::from(self.state.keys.get(id).tenant);
+        let closed = self.state.tenants[tenant].closed_until();
+        // Whether a client may be a proxy changes with what others do.
+        let judged = self.state.tracks[track].judge(slot, closed, spec.proxy_aware);
+        if judged.open {
             self.state.tracks[track].keep_dirty(slot);
         }
+        chain::pass_on(&self.compiled.specs, &mut self.state, track, id, &judged.changes);
+        let known = self.state.tracks[track].state(slot).told();
+        if spec.silent || (judged.found.is_empty() && known.len() <= judged.kept) {
+            return;
+        }
+        let key = self.state.keys.get(id);
+        let (tenant, entity) = (&self.state.tenants[tenant].id, self.entity_of(key));
+        let totals = self.state.totals.get(&(track, key.tenant));
+        let now: Vec<Told> = judged
+            .found
+            .into_iter()
+            .map(|(found, evidence)| {
+                let proxy = spec.proxy_aware
+                    && key.agents.count_ones() >= PROXY_AGENTS_MIN
+                    && totals.is_some_and(|totals| most_of(totals, found.extent));
+                tell(spec, found, evidence, proxy)
+            })
+            .collect();
+        let gap_us = spec.mode.join_us;
+        let before = &known[judged.kept.min(known.len())..];
+        // Both are in order of time, and the stretches of each are further apart than the gap.
+        for told in &now {
+            let at = before.partition_point(|known| known.extent.start < told.extent.start);
+            if before.get(at) != Some(told) {
+                out.episodes.push(sigma_episode(spec, told, tenant, &entity));
+            }
+        }
+        for gone in before {
+            let at = now.partition_point(|told| told.extent.end.saturating_add(gap_us) < gone.extent.start);
+            if !now
+                .get(at)
+                .is_some_and(|told| touch(told.extent, gone.extent, gap_us))
+            {
+                out.withdrawn.push(Withdrawn {
+                    tenant_id: tenant.clone(),
+                    rule_id: spec.id.clone(),
+                    entity: entity.clone(),
+                    window: window(gone.extent),
+                });
+            }
+        }
+        self.state.tracks[track].state_mut(slot).tell(judged.kept, now);
     }
 
     fn entity_of(&self, key: &Key) -> Entity {
@@ -102,14 +111,14 @@ impl Engine {
         };
         // A correlation without group-by is about the tenant.
         let tenant = &self.state.tenants[usize::from(key.tenant)].id;
-        let value = if key.text.is_empty() {
-            tenant.as_str()
+        let value = if kind == "tenant" {
+            tenant.as_str().to_owned()
         } else {
-            &key.text
+            key.text.replace(SEPARATOR, ",")
         };
         Entity {
             kind: kind.into(),
-            value: value.into(),
+            value,
         }
     }
 
@@ -137,22 +146,22 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
         entity: entity.clone(),
         window: window(told.extent),
         count: told.extent.count,
-        gap_us: spec.mode.span_us(),
+        gap_us: spec.mode.join_us,
         score: score_of(told.level),
-        confidence: if matches!(spec.mode, Mode::Single { .. }) {
-            0.5
-        } else {
-            0.8
-        },
+        confidence: if spec.mode.is_single() { 0.5 } else { 0.8 },
         evidence: told.evidence.clone(),
         attack: spec.attack.clone(),
-        monotone: spec.mode.monotone(),
+        monotone: spec.mode.monotone,
         facts: told.facts.clone(),
     }
 }
 
-fn tell(spec: &TrackSpec, extent: Extent, evidence: Vec<EvidenceRef>, proxy: bool) -> Told {
+fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, proxy: bool) -> Told {
+    let extent = found.extent;
     let mut facts = vec![(spec.counted.clone(), extent.count.to_string())];
+    if let Some(measured) = &spec.measured {
+        facts.push((measured.clone(), decimal(found.extreme)));
+    }
     let mut level = spec.level;
     if proxy {
         level = level.min(Level::Medium);
@@ -165,6 +174,12 @@ fn tell(spec: &TrackSpec, extent: Extent, evidence: Vec<EvidenceRef>, proxy: boo
         evidence,
         facts,
     }
+}
+
+/// A measured number, to three places.
+fn decimal(amount: Nano) -> String {
+    let text = format!("{:.3}", amount as f64 / NANO as f64);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Whether more than half of all matches in the episode's minutes are in the episode.

@@ -1,8 +1,10 @@
 //! The order-free fold from batches to episodes.
 
+mod chain;
 pub mod compile;
 mod evaluate;
 mod keys;
+mod measure;
 mod observe;
 pub mod program;
 mod prune;
@@ -26,15 +28,17 @@ use track::Track;
 /// Bounds of the engine's memory.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Cells (16 bytes) and kept pieces of evidence (about 100 bytes with their text) of all
-    /// rules together; the default is at most about 300 MB.
+    /// Cells (16 bytes), kept pieces of evidence (about 100 bytes with their text) and what the
+    /// windows of busy keys hold ready (counted as cells by its size), of all rules together; the
+    /// default is at most about 300 MB.
     pub cells_max: usize,
     /// Distinct group keys of all rules together, about 100 bytes each.
     pub keys_max: usize,
     /// Memory of all code detectors together, bytes.
     pub detector_bytes_max: usize,
     /// Event time remembered behind the newest event of a tenant, µs; less under memory
-    /// pressure, but never less than two look-backs and the lateness.
+    /// pressure, but for each rule never less than two of its look-backs (an hour at least, where
+    /// any rule looks back that far) and the lateness.
     pub horizon_us: i64,
     /// How late events may come without a recomputation, µs.
     pub lateness_us: i64,
@@ -141,6 +145,8 @@ pub struct EngineStats {
     pub unkeyed: u64,
     /// New and changed episodes that an exception covered.
     pub excepted: u64,
+    /// Matches that a correlation could not measure because its field was null or no number.
+    pub unmeasured: u64,
     /// Entities whose exact state code detectors gave up to stay within their memory.
     pub evicted_entities: u64,
     /// Rows that a code detector had no room for.
@@ -178,10 +184,28 @@ struct State {
 struct Tenant {
     id: TenantId,
     newest: i64,
-    /// State before this event time is gone; `i64::MIN` while nothing is.
+    /// State before this event time is gone, but for rules that reach back further
+    /// ([`Tenant::cut_for`]); `i64::MIN` while nothing is.
     cut: i64,
+    /// Newest event time when `cut` was set.
+    cut_at: i64,
+    /// What lies before this was never folded in.
+    start: i64,
     /// Highest watermark seen per dataset: what was closed stays closed.
     watermarks: BTreeMap<Dataset, i64>,
+}
+
+impl Tenant {
+    /// Before this event time the state of what needs `need_us` before the newest event is gone:
+    /// one rule with a long time span does not make the others remember more.
+    fn cut_for(&self, need_us: i64) -> i64 {
+        self.start.max(self.cut.min(self.cut_at.saturating_sub(need_us)))
+    }
+
+    /// A rule may read several datasets: final is what is final in the last of them.
+    fn closed_until(&self) -> i64 {
+        self.watermarks.values().min().copied().unwrap_or(i64::MIN)
+    }
 }
 
 impl Engine {
@@ -234,7 +258,7 @@ impl Engine {
     pub fn starts_at(&mut self, us: i64) {
         self.state.starts = Some(us);
         for tenant in &mut self.state.tenants {
-            tenant.cut = tenant.cut.max(us);
+            tenant.start = us;
         }
     }
 
@@ -244,7 +268,7 @@ impl Engine {
             .compiled
             .specs
             .iter()
-            .map(|spec| spec.mode.span_us())
+            .map(|spec| spec.mode.reach_us)
             .max()
             .unwrap_or(0);
         let detectors = self.state.detectors.iter().map(|detector| detector.lookback_us());
@@ -274,9 +298,12 @@ impl Engine {
         self.state.detectors.iter().map(|detector| detector.bytes()).sum()
     }
 
-    /// Least horizon that keeps windows and baselines whole.
-    fn horizon_min_us(&self) -> i64 {
-        self.lookback_us()
+    /// What must be remembered before the newest event for something that reaches back
+    /// `reach_us`: its windows stay whole for events as late as is allowed, and those of others
+    /// for an hour.
+    fn need_us(&self, reach_us: i64) -> i64 {
+        reach_us
+            .max(self.lookback_us().min(HOUR_US))
             .saturating_mul(2)
             .saturating_add(self.options.lateness_us)
     }

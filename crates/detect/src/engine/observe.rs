@@ -1,8 +1,11 @@
 //! Folding batches in.
 
+use super::chain::SEPARATOR;
 use super::compile::{Compiled, Extractor, Feed};
+use super::measure::{self, Measure};
 use super::summary::Summaries;
 use super::value::{Column, Value, field_text};
+use super::windows::Mode;
 use super::{Engine, Observed, State, Tenant};
 use crate::detector::Rows;
 use crate::fields::FieldRef;
@@ -23,10 +26,7 @@ impl Engine {
         let tenant = self.state.tenant(&batch.tenant);
         let known = &mut self.state.tenants[usize::from(tenant)];
         known.watermarks.entry(batch.dataset).or_insert(i64::MIN);
-        let floor = match known.cut {
-            i64::MIN => i64::MIN,
-            cut => cut.saturating_add(self.lookback_us()),
-        };
+        let floor = self.floor(usize::from(tenant));
         self.state.tenants[usize::from(tenant)].newest =
             self.state.tenants[usize::from(tenant)].newest.max(high);
         let young;
@@ -46,6 +46,30 @@ impl Engine {
             self.make_room();
         }
         observed
+    }
+}
+
+impl Engine {
+    /// Rows before this event time may need what some rule or detector no longer remembers.
+    fn floor(&self, tenant: usize) -> i64 {
+        let tenant = &self.state.tenants[tenant];
+        if tenant.cut.max(tenant.start) == i64::MIN {
+            return i64::MIN;
+        }
+        let rules = self.compiled.specs.iter().map(|spec| spec.mode.reach_us);
+        let detectors = self.state.detectors.iter().map(|d| d.lookback_us());
+        let mut reaches: Vec<i64> = rules.chain(detectors).collect();
+        reaches.sort_unstable();
+        reaches.dedup();
+        let whole = |reach: i64| {
+            let cut = tenant.cut_for(self.need_us(reach));
+            if cut == i64::MIN {
+                cut
+            } else {
+                cut.saturating_add(reach)
+            }
+        };
+        reaches.into_iter().map(whole).max().unwrap_or(i64::MIN)
     }
 }
 
@@ -103,6 +127,8 @@ fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: 
         })
         .collect();
     let mut total = Totals::default();
+    // An event that several rules of a correlation match is one event.
+    let mut counted = vec![(usize::MAX, NONE); specs.len()];
     plan.program.run(batch, |row, rule| {
         let ts = times[row];
         for (at, feed) in feeds[rule as usize].iter().enumerate() {
@@ -130,18 +156,23 @@ fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: 
             if spec.proxy_aware {
                 total.count(state, (feed.track, tenant), ts);
             }
-            let what = match spec.mode.values() {
-                false => 1,
-                true => match state.value_hash(&value_columns[rule as usize][at], &feed.values, row) {
-                    Some(hash) => hash,
-                    None => continue,
-                },
+            if spec.mode.measure.once_an_event() && again(&mut counted[feed.track], (row, key)) {
+                continue;
+            }
+            let Some(what) = state.cell_of(&spec.mode, feed, &value_columns[rule as usize][at], row) else {
+                state.stats.unmeasured += 1;
+                continue;
             };
             let salt = summaries.salt(row);
             state.tracks[feed.track].observe(key, ts, what, salt, || summaries.of(row));
         }
     });
     total.flush(state, tenant);
+}
+
+/// Whether `now` is what was seen last.
+fn again(last: &mut (usize, u32), now: (usize, u32)) -> bool {
+    std::mem::replace(last, now) == now
 }
 
 /// Collects counts of one minute per track before they go into the map: rows come almost
@@ -182,7 +213,9 @@ impl State {
                 self.tenants.push(Tenant {
                     id: id.clone(),
                     newest: i64::MIN,
-                    cut: self.starts.unwrap_or(i64::MIN),
+                    cut: i64::MIN,
+                    cut_at: i64::MIN,
+                    start: self.starts.unwrap_or(i64::MIN),
                     watermarks: BTreeMap::new(),
                 });
                 self.tenants.len() - 1
@@ -206,12 +239,12 @@ impl State {
             },
             (fields, columns) => {
                 let mut text = String::new();
-                for (field, column) in fields.iter().zip(columns) {
+                for (at, (field, column)) in fields.iter().zip(columns).enumerate() {
                     let Some(part) = field_text(column, row, field) else {
                         return NONE;
                     };
-                    if !text.is_empty() {
-                        text.push(',');
+                    if at > 0 {
+                        text.push(SEPARATOR);
                     }
                     text.push_str(&part);
                 }
@@ -241,16 +274,30 @@ impl State {
         id
     }
 
-    fn value_hash(&self, columns: &[Column<'_>], fields: &[FieldRef], row: usize) -> Option<u64> {
-        if let ([column], [field]) = (columns, fields) {
-            return field_text(column, row, field).map(|text| self.hasher.hash_one(&*text));
+    /// What one event is to a track, if it has what the track measures.
+    fn cell_of(&self, mode: &Mode, feed: &Feed, columns: &[Column<'_>], row: usize) -> Option<u64> {
+        match mode.measure {
+            Measure::Events => Some(1),
+            Measure::Distinct => self.value_hash(columns, &feed.values, row),
+            Measure::Rules | Measure::Chain(_) => Some(measure::cell_of_rule(feed.rule)),
+            Measure::Sum | Measure::Mean | Measure::Percentile(_) => {
+                let number = columns.first()?.value(row).number()?;
+                measure::cell_of_number(mode, number)
+            }
         }
+    }
+
+    fn value_hash(&self, columns: &[Column<'_>], fields: &[FieldRef], row: usize) -> Option<u64> {
         let mut hash = 0u64;
         for (column, field) in columns.iter().zip(fields) {
-            let text = field_text(column, row, field)?;
-            hash = self.hasher.hash_one((hash, &*text));
+            hash = self.hash_part(hash, &field_text(column, row, field)?);
         }
         Some(hash)
+    }
+
+    /// Hash of a tuple, part by part.
+    pub(super) fn hash_part(&self, before: u64, part: &str) -> u64 {
+        self.hasher.hash_one((before, part))
     }
 
     fn observe_detectors(&mut self, batch: &EventBatch) {

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 impl Engine {
     /// Forgets what is older than the horizon, in steps of a sixteenth of it.
     pub(super) fn prune_by_age(&mut self) {
-        let horizon = self.options.horizon_us.max(self.horizon_min_us());
+        let horizon = self.options.horizon_us.max(self.need_us(0));
         let step = horizon / 16;
         let mut moved = false;
         for tenant in &mut self.state.tenants {
             let cut = tenant.newest.saturating_sub(horizon);
             if horizon < i64::MAX && cut > tenant.cut.saturating_add(step) {
-                tenant.cut = cut;
+                (tenant.cut, tenant.cut_at) = (cut, tenant.newest);
                 moved = true;
             }
         }
@@ -33,8 +33,8 @@ impl Engine {
         self.collect(&mut pending);
         self.state.pending = pending;
         let target = self.options.cells_max / 4 * 3;
-        let least = self.horizon_min_us();
-        // Each round halves the stretch kept, down to the least horizon.
+        let least = self.need_us(0);
+        // Each round halves the stretch kept, down to what the windows of each rule need.
         let oldest = self
             .state
             .tracks
@@ -49,6 +49,7 @@ impl Engine {
                 let span = tenant.newest.saturating_sub(oldest.unwrap_or(tenant.newest));
                 let kept = (span >> round).max(least);
                 tenant.cut = tenant.cut.max(tenant.newest.saturating_sub(kept));
+                tenant.cut_at = tenant.newest;
             }
             self.prune();
         }
@@ -62,21 +63,28 @@ impl Engine {
     }
 
     fn prune(&mut self) {
+        let specs = self.compiled.specs.iter();
+        let needs: Vec<i64> = specs.map(|spec| self.need_us(spec.mode.reach_us)).collect();
+        let detectors = self.state.detectors.iter();
+        let detector_needs: Vec<i64> = detectors.map(|d| self.need_us(d.lookback_us())).collect();
         let (keys, tenants) = (&self.state.keys, &self.state.tenants);
         let mut gone = 0;
-        for track in &mut self.state.tracks {
-            gone += track.prune(|key| tenants[usize::from(keys.get(key).tenant)].cut);
+        for (track, need) in self.state.tracks.iter_mut().zip(&needs) {
+            gone += track.prune(|key| {
+                let tenant = &tenants[usize::from(keys.get(key).tenant)];
+                (tenant.cut_for(*need), tenant.closed_until())
+            });
         }
-        for ((_, tenant), totals) in &mut self.state.totals {
+        for ((track, tenant), totals) in &mut self.state.totals {
             let cut = tenants[usize::from(*tenant)]
-                .cut
+                .cut_for(needs[*track])
                 .div_euclid(haetae_event::time::MINUTE_US);
             *totals = totals.split_off(&cut);
         }
         let mut cells = gone as u64;
-        for detector in &mut self.state.detectors {
+        for (detector, need) in self.state.detectors.iter_mut().zip(detector_needs) {
             for tenant in tenants.iter().filter(|tenant| tenant.cut > i64::MIN) {
-                cells += detector.forget(&tenant.id, tenant.cut);
+                cells += detector.forget(&tenant.id, tenant.cut_for(need));
             }
         }
         self.state.stats.evicted_cells += cells;

@@ -1,56 +1,10 @@
 //! What one rule remembers: cells per key, and the episodes it has already told.
 
-use super::windows::{self, Cell, Extent};
-use crate::sigma::correlation::Threshold;
+use super::measure::{Measure, Test};
+use super::windows::{self, Base, Cell, Extent, Firing, Found, LIVE_CELLS_MIN, Mode, Scan};
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::{EvidenceRef, Level, Micros};
 use std::sync::Arc;
-
-/// When a rule speaks.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Mode {
-    /// Every match; matches no further apart than the gap are one episode.
-    Single { gap_us: i64 },
-    /// Matches in a sliding window.
-    Events { span_us: i64, threshold: Threshold },
-    /// Distinct values of the matches in a sliding window.
-    Values { span_us: i64, threshold: Threshold },
-}
-
-impl Mode {
-    pub fn values(&self) -> bool {
-        matches!(self, Mode::Values { .. })
-    }
-
-    pub fn monotone(&self) -> bool {
-        match self {
-            Mode::Single { .. } => true,
-            Mode::Events { threshold, .. } | Mode::Values { threshold, .. } => threshold.monotone(),
-        }
-    }
-
-    /// Longest reach of one event, µs.
-    pub fn span_us(&self) -> i64 {
-        match self {
-            Mode::Single { gap_us: span } => *span,
-            Mode::Events { span_us, .. } | Mode::Values { span_us, .. } => *span_us,
-        }
-    }
-
-    fn extents(&self, cells: &[Cell], closed_until: i64) -> Vec<Extent> {
-        match self {
-            Mode::Single { gap_us } => windows::clusters(cells, *gap_us),
-            Mode::Events { span_us, threshold } | Mode::Values { span_us, threshold } => {
-                let until = if threshold.monotone() {
-                    i64::MAX
-                } else {
-                    closed_until
-                };
-                windows::crossings(cells, self.values(), *span_us, threshold, until)
-            }
-        }
-    }
-}
 
 /// What was told of an episode, to tell it again only when it changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,20 +20,57 @@ pub struct Told {
 pub struct KeyState {
     pub key: u32,
     cells: Vec<Cell>,
-    sorted: bool,
+    /// Cells before this one are sorted and joined; those after it are news.
+    settled: usize,
     dirty: bool,
     /// Earliest matches of each stretch of time, sorted.
     evidence: Vec<(i64, Arc<str>)>,
-    /// Most keys never have an episode.
-    spoken: Option<Box<Spoken>>,
+    /// Most keys never have an episode, nor many cells.
+    more: Option<Box<More>>,
 }
 
-/// What was told of a key.
+/// What few keys have.
 #[derive(Debug, Default)]
-struct Spoken {
+struct More {
     told: Vec<Told>,
-    /// The episode that reaches back past what is remembered, as it was when that was cut.
-    carried: Option<(Extent, Vec<EvidenceRef>)>,
+    base: Base,
+    /// Evidence of the stretches in `base`.
+    base_evidence: Vec<Vec<EvidenceRef>>,
+    scan: Option<Box<Scan>>,
+    /// What watching correlations were given, from `base.from` on.
+    passed: Vec<Firing>,
+    /// Cells taken back since the last judgement.
+    gone: Vec<Cell>,
+    /// Evidence of firings of other correlations, sorted.
+    fired: Vec<(i64, Arc<str>)>,
+}
+
+impl More {
+    fn len(&self) -> usize {
+        self.scan.as_ref().map_or(0, |scan| scan.len())
+            + self.passed.len()
+            + self.gone.len()
+            + self.fired.len()
+    }
+}
+
+/// A firing that is new, or does not hold any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub firing: Firing,
+    pub holds: bool,
+}
+
+/// What became of a key.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// So many stretches at the front are as they were at the last judgement.
+    pub kept: usize,
+    /// The others, with evidence.
+    pub found: Vec<(Found, Vec<EvidenceRef>)>,
+    /// A window is not closed yet.
+    pub open: bool,
+    pub changes: Vec<Change>,
 }
 
 const NO_SLOT: u32 = u32::MAX;
@@ -105,9 +96,10 @@ const SAMPLED_FROM: u64 = 50;
 impl Track {
     pub fn new(mode: Mode) -> Track {
         // Short enough that the evidence kept for a stretch lies near the episode's start.
-        let evidence_bucket_us = (mode.span_us() / 5).clamp(1_000_000, 60_000_000);
-        let evidence_share = match &mode {
-            Mode::Events { threshold, .. } if threshold.least() >= SAMPLED_FROM => 8,
+        let reach = mode.window_us.max(mode.join_us);
+        let evidence_bucket_us = (reach / 5).clamp(1_000_000, 60_000_000);
+        let evidence_share = match (&mode.test, mode.measure) {
+            (Test::Number(threshold), Measure::Events) if threshold.least() >= SAMPLED_FROM => 8,
             _ => 1,
         };
         Track {
@@ -131,43 +123,58 @@ impl Track {
             self.states.push(KeyState {
                 key,
                 cells: Vec::new(),
-                sorted: true,
+                settled: 0,
                 dirty: false,
                 evidence: Vec::new(),
-                spoken: None,
+                more: None,
             });
         }
         self.slots[at] as usize
     }
 
-    /// Folds one match in: `what` is 1, or the hash of the value counted; `salt` is a hash of
-    /// the row's content.
+    /// Folds one match in: `what` is its cell's number; `salt` is a hash of the row's content.
     pub fn observe(&mut self, key: u32, ts: i64, what: u64, salt: u64, summary: impl FnOnce() -> Arc<str>) {
         let slot = self.slot(key);
-        let values = self.mode.values();
+        self.mark_dirty(slot);
         let bucket = self.evidence_bucket_us;
         let state = &mut self.states[slot];
-        if !state.dirty {
-            state.dirty = true;
-            self.dirty.push(u32::try_from(slot).expect("slots are u32"));
-        }
-        match state.cells.last_mut() {
-            Some(last) if last.0 == ts && (!values || last.1 == what) => {
-                if !values {
-                    last.1 += what;
-                }
-            }
-            last => {
-                // Cells of values are sorted by (ts, hash), so a second value of one moment may break it.
-                state.sorted &= last.is_none_or(|last| *last < (ts, what) && (values || last.0 < ts));
-                state.cells.push((ts, what));
-                self.cells += 1;
-            }
-        }
+        self.cells += state.push((ts, what), &self.mode);
         if (salt ^ ts.cast_unsigned()).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32 & (self.evidence_share - 1)
             == 0
         {
             state.keep_evidence(ts, bucket, summary, &mut self.cells);
+        }
+    }
+
+    /// Folds a firing of another correlation in, or takes it back. Only what began a stretch
+    /// there is evidence here.
+    pub fn pass(&mut self, key: u32, what: u64, change: Change, summary: impl FnOnce() -> Arc<str>) {
+        let slot = self.slot(key);
+        self.mark_dirty(slot);
+        let state = &mut self.states[slot];
+        let before = state.len();
+        let cell = (change.firing.ts, what);
+        match change.holds {
+            true => _ = state.push(cell, &self.mode),
+            false => state.more.get_or_insert_default().gone.push(cell),
+        }
+        if change.firing.first {
+            let fired = &mut state.more.get_or_insert_default().fired;
+            let entry = (change.firing.ts, summary());
+            match (fired.binary_search(&entry), change.holds) {
+                (Ok(at) | Err(at), true) => fired.insert(at, entry),
+                (Ok(at), false) => _ = fired.remove(at),
+                (Err(_), false) => {}
+            }
+        }
+        self.cells = self.cells + state.len() - before;
+    }
+
+    fn mark_dirty(&mut self, slot: usize) {
+        let state = &mut self.states[slot];
+        if !state.dirty {
+            state.dirty = true;
+            self.dirty.push(u32::try_from(slot).expect("slots are u32"));
         }
     }
 
@@ -193,56 +200,16 @@ impl Track {
 
     /// Keeps a key to be looked at again, because a window of it is not closed yet.
     pub fn keep_dirty(&mut self, slot: u32) {
-        let state = &mut self.states[slot as usize];
-        if !state.dirty {
-            state.dirty = true;
-            self.dirty.push(slot);
-        }
+        self.mark_dirty(slot as usize);
     }
 
-    /// Episodes of one key, and whether a window is still open.
-    pub fn judge(&mut self, slot: u32, closed_until: i64) -> (Vec<(Extent, Vec<EvidenceRef>)>, bool) {
-        let mode = &self.mode;
+    /// Judges one key; `afresh` gives every stretch with its evidence.
+    pub fn judge(&mut self, slot: u32, closed_until: i64, afresh: bool) -> Judged {
         let state = &mut self.states[slot as usize];
-        if !state.sorted {
-            let before = state.cells.len();
-            windows::settle(&mut state.cells, mode.values());
-            state.sorted = true;
-            self.cells -= before - state.cells.len();
-        }
-        let open = !mode.monotone() && state.cells.last().is_some_and(|cell| cell.0 > closed_until);
-        let mut extents = mode.extents(&state.cells, closed_until);
-        let mut carried_evidence = Vec::new();
-        if let Some((carried, evidence)) = state.spoken.as_ref().and_then(|s| s.carried.as_ref()) {
-            match extents.first_mut() {
-                Some(first) if first.start.saturating_sub(carried.end) <= mode.span_us() => {
-                    first.start = carried.start;
-                    first.end = first.end.max(carried.end);
-                    first.count = if mode.values() {
-                        first.count.max(carried.count)
-                    } else {
-                        first.count + carried.count
-                    };
-                }
-                _ => extents.insert(0, *carried),
-            }
-            carried_evidence.clone_from(evidence);
-        }
-        let found = extents
-            .into_iter()
-            .map(|extent| {
-                let mut evidence = state.evidence_in(extent);
-                evidence.extend(carried_evidence.iter().filter(|e| extent.holds(e.ts.0)).cloned());
-                evidence.sort();
-                evidence.dedup();
-                evidence.truncate(EVIDENCE_MAX);
-                if evidence.is_empty() {
-                    evidence.push(state.busiest(extent, mode.values()));
-                }
-                (extent, evidence)
-            })
-            .collect();
-        (found, open)
+        let before = state.len();
+        let judged = state.judge(&self.mode, closed_until, afresh);
+        self.cells = self.cells + state.len() - before;
+        judged
     }
 
     pub fn state(&self, slot: u32) -> &KeyState {
@@ -253,22 +220,25 @@ impl Track {
         &mut self.states[slot as usize]
     }
 
-    /// Forgets cells before the cut of each key's tenant; returns how many.
-    pub fn prune(&mut self, cut_of: impl Fn(u32) -> i64) -> usize {
+    /// Forgets cells before the cut of each key's tenant; returns how many. `tenant_of` gives
+    /// (cut, closed until) of a key.
+    pub fn prune(&mut self, tenant_of: impl Fn(u32) -> (i64, i64)) -> usize {
         let before = self.cells;
         for state in &mut self.states {
-            let cut = cut_of(state.key);
-            self.cells -= state.prune(cut, &self.mode);
+            let (cut, closed_until) = tenant_of(state.key);
+            let held = state.len();
+            state.prune(cut, closed_until, &self.mode);
+            self.cells = self.cells + state.len() - held;
         }
-        self.drop_states(|state| state.cells.is_empty() && state.spoken.is_none() && !state.dirty);
-        before - self.cells
+        self.drop_states(|state| state.cells.is_empty() && state.more.is_none() && !state.dirty);
+        before.saturating_sub(self.cells)
     }
 
     /// Forgets whole keys; returns how many cells went.
     pub fn forget(&mut self, keys: &std::collections::HashSet<u32>) -> usize {
         let before = self.cells;
         for state in self.states.iter().filter(|state| keys.contains(&state.key)) {
-            self.cells -= state.cells.len() + state.evidence.len();
+            self.cells -= state.len();
         }
         self.drop_states(|state| keys.contains(&state.key));
         before - self.cells
@@ -306,14 +276,126 @@ impl Extent {
 }
 
 impl KeyState {
-    pub fn told(&self) -> &[Told] {
-        self.spoken.as_ref().map_or(&[], |spoken| &spoken.told)
+    /// Entries held, for the memory budget.
+    fn len(&self) -> usize {
+        self.cells.len() + self.evidence.len() + self.more.as_ref().map_or(0, |more| more.len())
     }
 
-    pub fn tell(&mut self, told: Vec<Told>) {
-        if !told.is_empty() || self.spoken.is_some() {
-            self.spoken.get_or_insert_default().told = told;
+    /// Adds a cell; returns by how many there are more.
+    fn push(&mut self, cell: Cell, mode: &Mode) -> usize {
+        // What was judged is never changed in place: a scan stands on it.
+        if self.cells.len() > self.settled
+            && let Some(last) = self.cells.last_mut()
+            && mode.measure.join(last, cell, mode.chained)
+        {
+            return 0;
         }
+        self.cells.push(cell);
+        1
+    }
+
+    pub fn told(&self) -> &[Told] {
+        self.more.as_ref().map_or(&[], |more| &more.told)
+    }
+
+    /// Replaces what was told from the stretch `kept` on.
+    pub fn tell(&mut self, kept: usize, told: Vec<Told>) {
+        if !told.is_empty() || self.more.is_some() {
+            let all = &mut self.more.get_or_insert_default().told;
+            all.truncate(kept);
+            all.extend(told);
+        }
+    }
+
+    /// Everything of it is a function of the set of cells, of what `base` says of the time before
+    /// them, and of `closed_until`.
+    fn judge(&mut self, mode: &Mode, closed_until: i64, afresh: bool) -> Judged {
+        let limit = if mode.monotone { i64::MAX } else { closed_until };
+        let nothing = Base::default();
+        let (mut scan, mut gone) = match self.more.as_mut() {
+            Some(more) => (more.scan.take(), std::mem::take(&mut more.gone)),
+            None => (None, Vec::new()),
+        };
+        let base = self.more.as_ref().map_or(&nothing, |more| &more.base);
+        let news = self.cells[self.settled..].iter().chain(&gone);
+        if let (Some(scan), Some(first)) = (&mut scan, news.map(|cell| cell.0).min()) {
+            scan.rewind(mode, base, &self.cells[..self.settled], first);
+        }
+        windows::settle(&mut self.cells, self.settled, &mut gone, mode);
+        self.settled = self.cells.len();
+        let open = !mode.monotone && self.cells.last().is_some_and(|cell| cell.0 > closed_until);
+        let fresh = scan.is_none();
+        let scan = scan.or_else(|| Scan::new(mode, base, &self.cells).map(Box::new));
+        let Some(mut scan) = scan else {
+            let changes = self.pass_on(&[]);
+            return Judged {
+                open,
+                changes,
+                ..Judged::default()
+            };
+        };
+        let kept = if fresh || afresh { 0 } else { scan.settled() };
+        scan.advance(mode, base, &self.cells, limit);
+        let found = scan.found().iter().enumerate().skip(kept);
+        let found = found.map(|(at, found)| (*found, self.evidence_of(at, found.extent, mode.measure)));
+        let found = found.collect();
+        let changes = if mode.watched {
+            self.pass_on(scan.firings())
+        } else {
+            Vec::new()
+        };
+        if self.cells.len() >= LIVE_CELLS_MIN {
+            self.more.get_or_insert_default().scan = Some(scan);
+        }
+        Judged {
+            kept,
+            found,
+            open,
+            changes,
+        }
+    }
+
+    /// What watching correlations do not know yet.
+    fn pass_on(&mut self, now: &[Firing]) -> Vec<Change> {
+        let passed = self.more.as_mut().map(|more| &mut more.passed);
+        let before = passed.as_ref().map_or(&[][..], |passed| &passed[..]);
+        // Equal heads and tails are the rule; in between is what changed.
+        let head = before.iter().zip(now).take_while(|(a, b)| a == b).count();
+        let (old, new) = (&before[head..], &now[head..]);
+        let mut changes = Vec::new();
+        let mut new_at = new.iter().copied().peekable();
+        for firing in old.iter().copied() {
+            while let Some(firing) = new_at.next_if(|next| *next < firing) {
+                changes.push(Change { firing, holds: true });
+            }
+            if new_at.next_if_eq(&firing).is_none() {
+                changes.push(Change { firing, holds: false });
+            }
+        }
+        changes.extend(new_at.map(|firing| Change { firing, holds: true }));
+        if !changes.is_empty() {
+            let passed = &mut self.more.get_or_insert_default().passed;
+            passed.truncate(head);
+            passed.extend_from_slice(&now[head..]);
+        }
+        changes
+    }
+
+    /// Evidence of the stretch at place `at`.
+    fn evidence_of(&self, at: usize, extent: Extent, measure: Measure) -> Vec<EvidenceRef> {
+        let mut evidence = within(&self.evidence, extent);
+        if let Some(more) = &self.more {
+            evidence.extend(within(&more.fired, extent));
+            let before = more.base_evidence.get(at).into_iter().flatten();
+            evidence.extend(before.filter(|e| extent.holds(e.ts.0)).cloned());
+            evidence.sort();
+        }
+        evidence.dedup();
+        evidence.truncate(EVIDENCE_MAX);
+        if evidence.is_empty() {
+            evidence.push(self.busiest(extent, measure));
+        }
+        evidence
     }
 
     /// Keeps the [`EVIDENCE_MAX`] earliest matches of each bucket of time, by (time, summary).
@@ -355,72 +437,105 @@ impl KeyState {
         }
     }
 
-    /// A line about the moment with most events, for an episode of which no text was kept.
-    fn busiest(&self, extent: Extent, values: bool) -> EvidenceRef {
-        let inside = self.cells.iter().filter(|cell| extent.holds(cell.0) && !values);
-        let (ts, count) = inside.fold(
-            (extent.start, 0),
-            |best, cell| if cell.1 > best.1 { *cell } else { best },
-        );
+    /// A line about the moment with most events, among the first thousand, for an episode of
+    /// which no text was kept.
+    fn busiest(&self, extent: Extent, measure: Measure) -> EvidenceRef {
+        let from = self.cells.partition_point(|cell| cell.0 < extent.start);
+        let inside = self.cells[from..].iter().take(1_000);
+        let mut best = (extent.start, 0);
+        for cell in inside.take_while(|cell| cell.0 <= extent.end && measure == Measure::Events) {
+            if cell.1 > best.1 {
+                best = *cell;
+            }
+        }
+        let (ts, count) = best;
         EvidenceRef {
             ts: Micros(ts),
-            summary: format!("{count} events at this moment"),
+            summary: match count {
+                0 => format!("{} counted from this moment on", extent.count),
+                count => format!("{count} events at this moment"),
+            },
         }
     }
 
-    fn evidence_in(&self, extent: Extent) -> Vec<EvidenceRef> {
-        let from = self.evidence.partition_point(|e| e.0 < extent.start);
-        self.evidence[from..]
-            .iter()
-            .take_while(|e| e.0 <= extent.end)
-            .take(EVIDENCE_MAX)
-            .map(|(ts, summary)| EvidenceRef {
-                ts: Micros(*ts),
-                summary: summary.as_ref().to_owned(),
-            })
-            .collect()
+    /// Forgets what lies before `cut`. Stretches that may go on are remembered as they are: windows
+    /// that need what is gone are judged now, for the last time.
+    fn prune(&mut self, cut: i64, closed_until: i64, mode: &Mode) {
+        let reach = mode.window_us.max(mode.join_us);
+        let old = |end: i64| end.saturating_add(reach) < cut;
+        if let Some(more) = &mut self.more {
+            more.told.retain(|told| !old(told.extent.end));
+        }
+        if self.cells.iter().any(|cell| cell.0 < cut) {
+            let mut gone = self
+                .more
+                .as_mut()
+                .map_or_else(Vec::new, |more| std::mem::take(&mut more.gone));
+            windows::settle(&mut self.cells, self.settled, &mut gone, mode);
+            self.settled = self.cells.len();
+            self.rebase(cut, closed_until, mode);
+        }
+        let Some(more) = &mut self.more else { return };
+        let gone = more.base.found.partition_point(|found| old(found.extent.end));
+        if gone > 0 {
+            more.base.found.drain(..gone);
+            more.base_evidence.drain(..gone);
+            // Its stretches are counted from the first that is left.
+            more.scan = None;
+        }
+        let idle = more.told.is_empty() && more.base.found.is_empty() && more.len() == 0;
+        if idle && self.cells.is_empty() {
+            self.more = None;
+        }
     }
 
-    /// Forgets what lies before `cut`; an episode told across it is carried on.
-    fn prune(&mut self, cut: i64, mode: &Mode) -> usize {
-        let reach = mode.span_us();
-        let mut spoken = self.spoken.take().unwrap_or_default();
-        let across = spoken
-            .told
-            .iter()
-            .find(|told| told.extent.start < cut && told.extent.end.saturating_add(reach) >= cut)
-            .map(|told| (told.extent, told.evidence.clone()));
-        if across.is_none() {
-            spoken.carried = None;
+    fn rebase(&mut self, cut: i64, closed_until: i64, mode: &Mode) {
+        let limit = if mode.monotone { i64::MAX } else { closed_until };
+        let more = self.more.get_or_insert_default();
+        more.scan = None;
+        let from = cut.saturating_add(mode.window_us - 1).max(more.base.from);
+        let mut base = Base {
+            from,
+            ..Base::default()
+        };
+        if let Some(mut scan) = Scan::new(mode, &more.base, &self.cells) {
+            scan.advance(mode, &more.base, &self.cells, limit.min(from - 1));
+            base.found = scan.found().to_vec();
         }
-        spoken
-            .told
-            .retain(|told| told.extent.end.saturating_add(reach) >= cut);
-        let earlier = spoken.carried.clone();
-        self.spoken = (!spoken.told.is_empty() || earlier.is_some()).then_some(spoken);
-        if self.cells.iter().all(|cell| cell.0 >= cut) {
-            return 0;
+        if let Some(last) = base.found.last() {
+            let same = |before: &&Found| before.extent.end == last.extent.end;
+            let earlier = more.base.found.last().filter(same).map_or(0, |_| more.base.gap);
+            let after = self
+                .cells
+                .iter()
+                .filter(|cell| cell.0 < cut && cell.0 > last.extent.end);
+            base.gap = earlier + after.map(|cell| mode.measure.events(*cell)).sum::<u64>();
         }
-        let before = self.cells.len() + self.evidence.len();
-        if !self.sorted {
-            windows::settle(&mut self.cells, mode.values());
-            self.sorted = true;
-        }
-        if let Some((mut extent, evidence)) = across {
-            let end = extent.end.min(cut - 1);
-            if !mode.values() {
-                let past = earlier
-                    .filter(|(e, _)| e.start == extent.start)
-                    .map_or(0, |(e, _)| e.count);
-                extent.count = past + windows::count_between(&self.cells, false, extent.start, end);
-            }
-            extent.end = end;
-            self.spoken.get_or_insert_default().carried = Some((extent, evidence));
-        }
+        let evidence = base.found.iter().enumerate();
+        let evidence = evidence.map(|(at, found)| self.evidence_of(at, found.extent, mode.measure));
+        let evidence = evidence.collect();
+        let more = self.more.get_or_insert_default();
+        (more.base, more.base_evidence) = (base, evidence);
+        more.passed.retain(|firing| firing.ts >= from);
+        let gone = more.fired.partition_point(|e| e.0 < cut);
+        more.fired.drain(..gone);
         let gone = self.cells.partition_point(|cell| cell.0 < cut);
         self.cells.drain(..gone);
-        let old = self.evidence.partition_point(|e| e.0 < cut);
-        self.evidence.drain(..old);
-        before - self.cells.len() - self.evidence.len()
+        self.settled = self.cells.len();
+        let gone = self.evidence.partition_point(|e| e.0 < cut);
+        self.evidence.drain(..gone);
     }
+}
+
+fn within(evidence: &[(i64, Arc<str>)], extent: Extent) -> Vec<EvidenceRef> {
+    let from = evidence.partition_point(|e| e.0 < extent.start);
+    evidence[from..]
+        .iter()
+        .take_while(|e| e.0 <= extent.end)
+        .take(EVIDENCE_MAX)
+        .map(|(ts, summary)| EvidenceRef {
+            ts: Micros(*ts),
+            summary: summary.as_ref().to_owned(),
+        })
+        .collect()
 }

@@ -1,10 +1,17 @@
-//! Pure functions from time-sorted cells to the stretches in which a condition holds.
+//! From time-sorted cells to the stretches in which a condition holds.
+//!
+//! One window `(t - span, t]` is judged for each moment `t` at which the key has an event: where
+//! there is no event there is no window, so `lt` and `eq` speak of windows that end with an event.
+//! The stretches are the union of the windows that hold, cut to the events in them; stretches no
+//! further apart than the span are one. All of it is a function of the set of cells: a [`Scan`]
+//! that was moved back and forth over growing cells ends where a new one would.
 
-use crate::sigma::correlation::Threshold;
+use super::measure::{Inside, Measure, Test};
+use crate::sigma::correlation::Nano;
 use ahash::AHashMap;
 
-/// One moment of one key: event time in µs and, by tracker, the number of events at that
-/// moment or the hash of a value seen.
+/// One moment of one key: event time in µs and, by [`Measure`], a number of events, the hash of a
+/// value, a rule, or a number.
 pub type Cell = (i64, u64);
 
 /// A stretch of event time: first and last event in it, and what was counted.
@@ -15,203 +22,393 @@ pub struct Extent {
     pub count: u64,
 }
 
-/// Sorts cells and joins those of one moment: counts add up, equal values are one.
-pub fn settle(cells: &mut Vec<Cell>, values: bool) {
-    cells.sort_unstable();
-    if values {
-        cells.dedup();
-        return;
-    }
-    cells.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-        }
-        same
-    });
+/// A stretch in which the condition held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub extent: Extent,
+    /// Of a sum, mean or percentile: the number furthest to the side asked for.
+    pub extreme: Nano,
 }
 
-/// Events no further apart than `gap_us` belong together.
-pub fn clusters(cells: &[Cell], gap_us: i64) -> Vec<Extent> {
-    let mut found: Vec<Extent> = Vec::new();
-    for &(ts, count) in cells {
-        match found.last_mut() {
-            Some(last) if ts.saturating_sub(last.end) <= gap_us => {
-                last.end = ts;
-                last.count += count;
+/// A moment at which the condition held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Firing {
+    pub ts: i64,
+    /// It began a stretch.
+    pub first: bool,
+}
+
+/// When a rule speaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mode {
+    pub measure: Measure,
+    pub test: Test,
+    /// Length of the window, µs.
+    pub window_us: i64,
+    /// Stretches no further apart are one, µs.
+    pub join_us: i64,
+    /// How far back one event can matter, through chains of correlations, µs.
+    pub reach_us: i64,
+    /// More events can only confirm it.
+    pub monotone: bool,
+    /// Fed by other correlations, whose firings may be taken back.
+    pub chained: bool,
+    /// Feeds other correlations.
+    pub watched: bool,
+}
+
+impl Mode {
+    /// Every match; matches no further apart than the gap are one episode.
+    pub fn single(gap_us: i64) -> Mode {
+        Mode {
+            measure: Measure::Events,
+            test: Test::Always,
+            window_us: 1,
+            join_us: gap_us,
+            reach_us: gap_us,
+            monotone: true,
+            chained: false,
+            watched: false,
+        }
+    }
+
+    pub fn is_single(&self) -> bool {
+        self.test == Test::Always
+    }
+
+    /// Whether all of `cells` together cannot satisfy the condition.
+    fn hopeless(&self, cells: &[Cell]) -> bool {
+        let Test::Number(threshold) = &self.test else {
+            return cells.is_empty();
+        };
+        let most = match self.measure {
+            Measure::Events => cells.iter().map(|cell| cell.1).sum(),
+            Measure::Distinct | Measure::Rules | Measure::Chain(_) => cells.len() as u64,
+            _ => return cells.is_empty(),
+        };
+        most < threshold.least()
+    }
+
+    fn keep_lowest(&self) -> bool {
+        matches!(&self.test, Test::Number(threshold) if threshold.downward())
+    }
+}
+
+/// What is known of the time before the cells that are left.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Stretches found while their cells were there, and not yet too old to be continued.
+    pub found: Vec<Found>,
+    /// Events after the last of them whose cells are gone: part of it, should it go on.
+    pub gap: u64,
+    /// Windows that end before this are judged; those after it are whole.
+    pub from: i64,
+}
+
+impl Default for Base {
+    fn default() -> Self {
+        Base {
+            found: Vec::new(),
+            gap: 0,
+            from: i64::MIN,
+        }
+    }
+}
+
+/// Keys with this many cells keep their scan; smaller ones are judged anew each time.
+pub const LIVE_CELLS_MIN: usize = 48;
+
+/// Cells between the last two places to which a scan can go back.
+const MARK_CELLS: usize = 16;
+
+/// A scan's size in cells of 16 bytes, without what it points to.
+const SCAN_CELLS: usize = 16;
+
+/// A place to go back to: everything before cell `at` was judged.
+#[derive(Debug)]
+struct Mark {
+    at: usize,
+    oldest: usize,
+    found: usize,
+    last: Option<Found>,
+    counted: usize,
+    chain: Option<Box<[i64]>>,
+}
+
+/// A window that moved over the cells of one key.
+#[derive(Debug)]
+pub struct Scan {
+    /// Cells before this one have entered.
+    at: usize,
+    /// First cell still inside.
+    oldest: usize,
+    inside: Inside,
+    found: Vec<Found>,
+    /// Cells before this one count in the last stretch.
+    counted: usize,
+    /// Values in the last stretch, by the first cell that has them.
+    seen: AHashMap<u64, usize>,
+    firings: Vec<Firing>,
+    marks: Vec<Mark>,
+}
+
+impl Scan {
+    /// Before the first of `cells`; `None` when no window of these few can hold.
+    pub fn new(mode: &Mode, base: &Base, cells: &[Cell]) -> Option<Scan> {
+        if base.found.is_empty() && cells.len() < LIVE_CELLS_MIN && mode.hopeless(cells) {
+            return None;
+        }
+        let mut scan = Scan {
+            at: 0,
+            oldest: 0,
+            inside: Inside::new(mode.measure),
+            found: Vec::new(),
+            counted: 0,
+            seen: AHashMap::new(),
+            firings: Vec::new(),
+            marks: Vec::new(),
+        };
+        scan.start(mode, base, cells);
+        Some(scan)
+    }
+
+    fn start(&mut self, mode: &Mode, base: &Base, cells: &[Cell]) {
+        self.found.clone_from(&base.found);
+        (self.at, self.oldest, self.counted) = (0, 0, 0);
+        self.inside = Inside::new(mode.measure);
+        self.firings.clear();
+        self.marks.clear();
+        if let Some(last) = base.found.last() {
+            self.counted = cells.partition_point(|cell| cell.0 <= last.extent.end);
+            self.see(mode, cells, last.extent.start);
+        }
+    }
+
+    /// Collects the values that the last stretch has among the cells counted.
+    fn see(&mut self, mode: &Mode, cells: &[Cell], start: i64) {
+        self.seen.clear();
+        if mode.measure == Measure::Distinct {
+            let from = cells.partition_point(|cell| cell.0 < start);
+            for (at, cell) in cells.iter().enumerate().take(self.counted).skip(from) {
+                self.seen.entry(cell.1).or_insert(at);
             }
-            _ => found.push(Extent {
-                start: ts,
-                end: ts,
-                count,
-            }),
-        }
-    }
-    found
-}
-
-/// What a sliding window holds while it moves.
-enum Inside {
-    Events(u64),
-    Values(AHashMap<u64, u32>),
-}
-
-impl Inside {
-    fn enter(&mut self, what: u64) {
-        match self {
-            Inside::Events(n) => *n += what,
-            Inside::Values(seen) => *seen.entry(what).or_insert(0) += 1,
         }
     }
 
-    fn leave(&mut self, what: u64) {
-        match self {
-            Inside::Events(n) => *n -= what,
-            Inside::Values(seen) => {
-                if let Some(n) = seen.get_mut(&what) {
-                    *n -= 1;
-                    if *n == 0 {
-                        seen.remove(&what);
+    pub fn found(&self) -> &[Found] {
+        &self.found
+    }
+
+    pub fn firings(&self) -> &[Firing] {
+        &self.firings
+    }
+
+    /// Stretches at the front that later cells cannot change.
+    pub fn settled(&self) -> usize {
+        self.found.len().saturating_sub(1)
+    }
+
+    /// Entries held beside the cells, for the memory budget.
+    pub fn len(&self) -> usize {
+        let lists = self.found.len() * 3 + self.firings.len() + self.marks.len() * 8;
+        SCAN_CELLS + self.inside.len() + self.seen.len() + lists
+    }
+
+    /// Goes back to before the moment `ts`, over the cells as they were when it came here.
+    pub fn rewind(&mut self, mode: &Mode, base: &Base, cells: &[Cell], ts: i64) {
+        if self.at == 0 || cells[self.at - 1].0 < ts {
+            return;
+        }
+        let late = |mark: &Mark| mark.at > 0 && cells[mark.at - 1].0 >= ts;
+        while self.marks.last().is_some_and(late) {
+            self.marks.pop();
+        }
+        let Some(mark) = self.marks.last() else {
+            return self.start(mode, base, cells);
+        };
+        if let (Inside::Chain(chain), Some(latest)) = (&mut self.inside, &mark.chain) {
+            chain.latest.clone_from(latest);
+        } else {
+            for cell in &cells[self.oldest.max(mark.at)..self.at] {
+                self.inside.leave(*cell);
+            }
+            for cell in &cells[mark.oldest..self.oldest.min(mark.at)] {
+                self.inside.enter(*cell);
+            }
+        }
+        let same = self.found.len() == mark.found;
+        let counted = std::mem::replace(&mut self.counted, mark.counted);
+        (self.at, self.oldest) = (mark.at, mark.oldest);
+        self.found.truncate(mark.found);
+        let (last, until) = (mark.last, mark.at.checked_sub(1).map(|at| cells[at].0));
+        if let (Some(last), Some(place)) = (last, self.found.last_mut()) {
+            *place = last;
+        }
+        let kept = self
+            .firings
+            .partition_point(|f| until.is_some_and(|until| f.ts <= until));
+        self.firings.truncate(kept);
+        if mode.measure != Measure::Distinct {
+            return;
+        }
+        match last {
+            Some(_) if same => {
+                for (at, cell) in cells.iter().enumerate().take(counted).skip(self.counted) {
+                    if self.seen.get(&cell.1) == Some(&at) {
+                        self.seen.remove(&cell.1);
                     }
                 }
             }
+            Some(last) => self.see(mode, cells, last.extent.start),
+            None => self.seen.clear(),
         }
     }
 
-    fn count(&self) -> u64 {
-        match self {
-            Inside::Events(n) => *n,
-            Inside::Values(seen) => seen.len() as u64,
+    /// Judges the windows that end at or before `until`.
+    pub fn advance(&mut self, mode: &Mode, base: &Base, cells: &[Cell], until: i64) {
+        while self.at < cells.len() && cells[self.at].0 <= until {
+            if self.at - self.marks.last().map_or(0, |mark| mark.at) >= MARK_CELLS {
+                self.mark();
+            }
+            let ts = cells[self.at].0;
+            // All cells of one moment enter before the window is judged.
+            while self.at < cells.len() && cells[self.at].0 == ts {
+                self.inside.enter(cells[self.at]);
+                self.at += 1;
+            }
+            while ts.saturating_sub(cells[self.oldest].0) >= mode.window_us {
+                self.inside.leave(cells[self.oldest]);
+                self.oldest += 1;
+            }
+            if ts < base.from {
+                continue;
+            }
+            let after = ts.saturating_sub(mode.window_us);
+            if let Some(amount) = self.inside.judge(&mode.test, after) {
+                self.hold(mode, base, cells, ts, amount);
+            }
         }
+    }
+
+    fn mark(&mut self) {
+        let chain = match &self.inside {
+            Inside::Chain(chain) => Some(chain.latest.clone()),
+            _ => None,
+        };
+        self.marks.push(Mark {
+            at: self.at,
+            oldest: self.oldest,
+            found: self.found.len(),
+            last: self.found.last().copied(),
+            counted: self.counted,
+            chain,
+        });
+        // Marks stand the further apart the further back they are: a few dozen for a million cells,
+        // and going back costs at most about twice the way.
+        let mut index = 1;
+        while index + 1 < self.marks.len() {
+            let (before, after) = (self.marks[index - 1].at, self.marks[index + 1].at);
+            if after - before <= (self.at - after) / 2 {
+                self.marks.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// The window that ends at `ts` holds.
+    fn hold(&mut self, mode: &Mode, base: &Base, cells: &[Cell], ts: i64, amount: Nano) {
+        let start = cells[self.oldest].0;
+        let near = |last: &Found| start.saturating_sub(last.extent.end) <= mode.join_us;
+        let first = !self.found.last().is_some_and(near);
+        if first {
+            let (end, count) = (ts, 0);
+            self.found.push(Found {
+                extent: Extent { start, end, count },
+                extreme: amount,
+            });
+            self.counted = self.oldest;
+            self.seen.clear();
+        }
+        if mode.watched {
+            self.firings.push(Firing { ts, first });
+        }
+        let continued = base.found.last().filter(|_| base.found.len() == self.found.len());
+        let last = self.found.last_mut().expect("pushed when there was none");
+        if continued.is_some_and(|before| before.extent.end == last.extent.end)
+            && mode.measure != Measure::Distinct
+        {
+            last.extent.count += base.gap;
+        }
+        // Distinct values of cells that are gone cannot be told from those that are left.
+        let floor = continued.map_or(0, |before| before.extent.count);
+        last.extent.end = ts;
+        last.extreme = match mode.keep_lowest() {
+            true => last.extreme.min(amount),
+            false => last.extreme.max(amount),
+        };
+        for (at, cell) in cells.iter().enumerate().take(self.at).skip(self.counted) {
+            if mode.measure == Measure::Distinct {
+                self.seen.entry(cell.1).or_insert(at);
+            } else {
+                last.extent.count += mode.measure.events(*cell);
+            }
+        }
+        if mode.measure == Measure::Distinct {
+            last.extent.count = floor.max(self.seen.len() as u64);
+        }
+        self.counted = self.at;
     }
 }
 
-/// Union of the windows `(t - span, t]`, one for each moment `t`, in which `threshold` holds,
-/// cut to the events in them; stretches no further apart than `span` are one. Windows that end
-/// after `closed_until` are not judged.
-pub fn crossings(
-    cells: &[Cell],
-    values: bool,
-    span_us: i64,
-    threshold: &Threshold,
-    closed_until: i64,
-) -> Vec<Extent> {
-    let most = if values {
-        cells.len() as u64
-    } else {
-        cells.iter().map(|cell| cell.1).sum()
+/// Sorts `cells[settled..]` into the cells before them, joins what is one, and takes `gone` back.
+pub fn settle(cells: &mut Vec<Cell>, settled: usize, gone: &mut Vec<Cell>, mode: &Mode) {
+    cells[settled..].sort_unstable();
+    gone.sort_unstable();
+    let first = [cells.get(settled), gone.first()];
+    let Some(first) = first.into_iter().flatten().map(|cell| cell.0).min() else {
+        return;
     };
-    if most < threshold.least() {
-        return Vec::new();
+    let from = cells[..settled].partition_point(|cell| cell.0 < first);
+    if from < settled {
+        // Two sorted runs: a stable sort merges them.
+        cells[from..].sort();
     }
-    let mut inside = if values {
-        Inside::Values(AHashMap::new())
-    } else {
-        Inside::Events(0)
-    };
-    let mut found: Vec<Extent> = Vec::new();
-    let (mut oldest, mut at) = (0, 0);
-    while at < cells.len() {
-        let ts = cells[at].0;
-        // All cells of one moment enter before the window is judged.
-        while at < cells.len() && cells[at].0 == ts {
-            inside.enter(cells[at].1);
-            at += 1;
-        }
-        while ts.saturating_sub(cells[oldest].0) >= span_us {
-            inside.leave(cells[oldest].1);
-            oldest += 1;
-        }
-        if ts > closed_until || !threshold.holds(inside.count()) {
+    let mut kept = from;
+    for at in from..cells.len() {
+        let cell = cells[at];
+        if kept > from && mode.measure.join(&mut cells[kept - 1], cell, mode.chained) {
             continue;
         }
-        let start = cells[oldest].0;
-        match found.last_mut() {
-            Some(last) if start.saturating_sub(last.end) <= span_us => last.end = ts,
-            _ => found.push(Extent {
-                start,
-                end: ts,
-                count: 0,
-            }),
+        cells[kept] = cell;
+        kept += 1;
+    }
+    cells.truncate(kept);
+    subtract(cells, from, gone, mode.measure);
+    gone.clear();
+}
+
+/// Both sorted; what `gone` names and is not there was forgotten before.
+fn subtract(cells: &mut Vec<Cell>, from: usize, gone: &[Cell], measure: Measure) {
+    if gone.is_empty() {
+        return;
+    }
+    let mut gone = gone.iter().copied().peekable();
+    let mut kept = from;
+    for at in from..cells.len() {
+        let mut left = Some(cells[at]);
+        while let (Some(cell), Some(next)) = (left, gone.peek().copied()) {
+            match measure.identity(next).cmp(&measure.identity(cell)) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => left = measure.without(cell, next),
+                std::cmp::Ordering::Greater => break,
+            }
+            gone.next();
+        }
+        if let Some(cell) = left {
+            cells[kept] = cell;
+            kept += 1;
         }
     }
-    for extent in &mut found {
-        extent.count = count_between(cells, values, extent.start, extent.end);
-    }
-    found
-}
-
-/// Events or distinct values with `start ≤ ts ≤ end`.
-pub fn count_between(cells: &[Cell], values: bool, start: i64, end: i64) -> u64 {
-    let from = cells.partition_point(|cell| cell.0 < start);
-    let to = cells.partition_point(|cell| cell.0 <= end);
-    let inside = &cells[from..to.max(from)];
-    if !values {
-        return inside.iter().map(|cell| cell.1).sum();
-    }
-    let mut seen: Vec<u64> = inside.iter().map(|cell| cell.1).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    seen.len() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sigma::item::Order;
-
-    fn at_least(n: u64) -> Threshold {
-        Threshold(vec![(Order::GreaterEqual, n)])
-    }
-
-    #[test]
-    fn windows_slide_and_are_half_open() {
-        let cells = [(0, 1), (50, 1), (99, 1), (199, 1), (200, 2)];
-        assert_eq!(
-            crossings(&cells, false, 100, &at_least(3), i64::MAX),
-            vec![Extent {
-                start: 0,
-                end: 200,
-                count: 6
-            }],
-            "0..99 and 199..200 are no further apart than the span"
-        );
-        assert_eq!(
-            crossings(&[(0, 2), (100, 1)], false, 100, &at_least(3), i64::MAX),
-            vec![]
-        );
-        assert_eq!(
-            crossings(&[(0, 2), (99, 1)], false, 100, &at_least(3), i64::MAX).len(),
-            1
-        );
-    }
-
-    #[test]
-    fn distinct_values_count_once() {
-        let cells = [(0, 7), (10, 7), (20, 8), (30, 9), (500, 7)];
-        assert_eq!(
-            crossings(&cells, true, 100, &at_least(3), i64::MAX),
-            vec![Extent {
-                start: 0,
-                end: 30,
-                count: 3
-            }]
-        );
-        assert_eq!(crossings(&cells, true, 100, &at_least(4), i64::MAX), vec![]);
-    }
-
-    #[test]
-    fn clusters_part_at_the_gap() {
-        let cells = [(0, 1), (10, 2), (21, 1)];
-        let found = clusters(&cells, 10);
-        assert_eq!(found.len(), 2);
-        assert_eq!(
-            found[0],
-            Extent {
-                start: 0,
-                end: 10,
-                count: 3
-            }
-        );
-    }
+    cells.truncate(kept);
 }

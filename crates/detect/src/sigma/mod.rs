@@ -6,5 +6,6 @@ pub mod correlation;
 pub mod document;
 pub mod item;
 pub mod pattern;
+pub mod references;
 
 pub use document::{Attributes, Document, Rule};

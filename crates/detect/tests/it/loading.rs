@@ -58,7 +58,7 @@ fn what_cannot_be_honoured_is_told() {
         ),
         ("filter: {rules: [x], condition: a}", "sigma-filter"),
         (
-            "correlation: {type: temporal, rules: [a], timespan: 1m, condition: {gte: 1}}",
+            "correlation: {type: near, rules: [a], timespan: 1m, condition: {gte: 1}}",
             "sigma-correlation",
         ),
         (
@@ -92,21 +92,6 @@ fn broken_yaml_is_told_with_its_place() {
     assert!(problem.line.is_some() && problem.column.is_some(), "{problem:?}");
     rules.load_text("y.yml", "title: a\ntitle: b\n");
     assert_eq!(rules.diagnostics().len(), 2);
-}
-
-#[test]
-fn chains_of_correlations_are_told_not_skipped() {
-    let mut rules = RuleSet::empty();
-    let base = format!("{HEAD}detection: {{a: {{cs-method: x}}, condition: a}}\n");
-    let count = |id: &str, of: &str| {
-        format!(
-            "---\ntitle: {id}\nid: {id}\ncorrelation: {{type: event_count, rules: [{of}], timespan: 1m, condition: {{gte: 2}}}}\n"
-        )
-    };
-    let first = count("first", "00000000-0000-4000-8000-000000000001");
-    rules.load_text("x.yml", &format!("{base}{first}{}", count("second", "first")));
-    assert_eq!(rules.len(), 2);
-    assert_eq!(rules.diagnostics()[0].code, "sigma-chain");
 }
 
 /// Rows of which `detection` must match exactly those of `expected`.

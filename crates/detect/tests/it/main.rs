@@ -3,6 +3,7 @@
 mod batches;
 mod bounds;
 mod cases;
+mod correlation;
 mod detectors;
 mod exceptions;
 mod inline;
