@@ -44,6 +44,9 @@ pub enum Command {
     /// Detection rules
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// What is learned of clients: train, evaluate, list, promote
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// Log formats, and parsers of your own
     #[command(subcommand)]
     Parser(ParserCommand),
@@ -227,6 +230,97 @@ pub enum StoreCommand {
     Stat,
     /// Every segment is there and agrees with the catalog
     Verify,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// Learns a new version from windows of clients; it is not in use yet
+    Train(ModelTrainArgs),
+    /// AUROC of a forest on a labelled table, or of a model on simulated traffic
+    Eval(ModelEvalArgs),
+    /// Models, versions, and which is in use
+    List {
+        #[arg(long, value_enum, default_value = "text")]
+        output: TextOrJson,
+    },
+    /// Puts a version in use if it holds on the labelled set and within the alert budget
+    Promote(ModelPromoteArgs),
+}
+
+/// Where windows come from.
+#[derive(Args, Clone, Debug)]
+pub struct WindowSourceArgs {
+    /// How far back from the newest stored event
+    #[arg(long, default_value = "14d", value_parser = crate::config::parse_duration)]
+    pub last: std::time::Duration,
+    /// These files instead of what is stored
+    #[arg(long, value_name = "INPUT", num_args = 1..)]
+    pub from: Vec<String>,
+    /// Length of a client's window
+    #[arg(long, default_value = "1m", value_parser = crate::config::parse_duration)]
+    pub window: std::time::Duration,
+}
+
+#[derive(Args, Debug)]
+pub struct ModelTrainArgs {
+    /// Lower case letters, digits, `-` and `_`
+    pub name: String,
+    #[command(flatten)]
+    pub source: WindowSourceArgs,
+    #[arg(long, default_value_t = 100)]
+    pub trees: usize,
+    /// Windows each tree sees
+    #[arg(long, default_value_t = 256)]
+    pub sample: usize,
+    /// Share of the windows that may be called unusual
+    #[arg(long, default_value_t = 0.001)]
+    pub contamination: f64,
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub struct ModelEvalArgs {
+    /// NAME@VERSION, or NAME for the newest, with --labels
+    pub model: Option<String>,
+    /// A labelled CSV with a head line, gzip or not: forests of several seeds are fitted on it
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub table: Option<PathBuf>,
+    /// Its label column: 0 normal, 1 anomaly
+    #[arg(long, default_value = "label")]
+    pub label: String,
+    #[arg(long, default_value_t = 10)]
+    pub seeds: u64,
+    /// labels.json of the simulated traffic that --from names
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub labels: Option<PathBuf>,
+    #[command(flatten)]
+    pub source: WindowSourceArgs,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub struct ModelPromoteArgs {
+    /// NAME@VERSION, or NAME for the newest
+    pub model: String,
+    #[command(flatten)]
+    pub source: WindowSourceArgs,
+    /// labels.json of simulated traffic
+    #[arg(long, value_name = "FILE", requires = "labelled")]
+    pub labels: Option<PathBuf>,
+    /// The traffic those labels are of
+    #[arg(long, value_name = "INPUT", num_args = 1..)]
+    pub labelled: Vec<String>,
+    /// Clients a day that may be told about
+    #[arg(long, value_name = "N", default_value_t = 2.0)]
+    pub budget_per_day: f64,
+    /// Days of events the two must have been compared on
+    #[arg(long, value_name = "DAYS", default_value_t = 7.0)]
+    pub days_min: f64,
+    /// Without any trial
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Subcommand, Debug)]

@@ -72,6 +72,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Incident(command) => commands::catalog::incident(command, &config)?,
         Command::Store(command) => return commands::catalog::store(command, &config),
         Command::Rules(command) => return commands::rules::run(command, &config),
+        Command::Model(command) => return commands::model::run(command, &config),
         Command::Parser(command) => return commands::parser::run(command, &config),
         Command::Doctor(args) => return commands::doctor::run(args, &config, file.as_deref()),
         Command::Simulate(_) | Command::Config(_) => {}

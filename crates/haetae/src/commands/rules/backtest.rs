@@ -1,9 +1,9 @@
 //! `rules backtest`: what rules would have told over what is stored.
 
-use super::stored::Stored;
 use super::with_rules_of;
 use crate::cli::{BacktestArgs, InputArgs, TextOrJson};
 use crate::commands::reading::read_all;
+use crate::commands::stored::Stored;
 use crate::config::Config;
 use anyhow::{Result, bail};
 use haetae_detect::{Engine, EngineOptions, RuleSet};

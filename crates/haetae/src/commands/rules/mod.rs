@@ -3,7 +3,7 @@
 mod backtest;
 mod eval;
 mod lint;
-mod stored;
+
 mod testing;
 
 use crate::cli::RulesCommand;
