@@ -1,5 +1,6 @@
 //! From the names rules use to the columns batches have.
 
+use crate::payload::Class;
 use haetae_event::Dataset;
 use haetae_event::dataset::NativeType;
 use std::borrow::Cow;
@@ -20,6 +21,8 @@ pub enum View {
     Query,
     /// What follows the last dot of the path's last segment.
     Extension,
+    /// How much a URI looks like an attack of a class, 0 to 100 ([`crate::payload`]).
+    Score(Class),
 }
 
 /// A column and the part of it.
@@ -57,6 +60,10 @@ const WEB: &[(&str, FieldRef)] = &[
     ("c-uri", uri(View::Both)),
     ("c-uri-extension", uri(View::Extension)),
     ("uri_decoded", uri(View::Decoded)),
+    ("uri_sqli_score", uri(View::Score(Class::Sqli))),
+    ("uri_xss_score", uri(View::Score(Class::Xss))),
+    ("uri_lfi_score", uri(View::Score(Class::Lfi))),
+    ("uri_rce_score", uri(View::Score(Class::Rce))),
     ("uri_stem", uri(View::Stem)),
     ("uri_query", uri(View::Query)),
     ("sc-status", core("status")),

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod exceptions;
 pub mod fields;
 pub mod inline;
+pub mod payload;
 pub mod ruleset;
 pub mod sigma;
 

@@ -1,11 +1,13 @@
 //! Values of columns, and the parts of a URI.
 
 use crate::fields::{FieldRef, View};
+use crate::payload::{self, Class, Verdicts};
 use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, StringViewArray};
 use arrow::datatypes::DataType;
 use haetae_event::EventBatch;
 use haetae_event::decode;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// One column of a batch, typed.
 #[derive(Clone, Copy)]
@@ -103,7 +105,13 @@ pub fn part<'a>(text: &'a str, view: View) -> Cow<'a, str> {
         View::Stem => Cow::Borrowed(split_uri(text).0),
         View::Query => Cow::Borrowed(split_uri(text).1.unwrap_or("")),
         View::Extension => Cow::Borrowed(extension(text)),
+        View::Score(class) => Cow::Owned(percent(payload::uri(text).score(class)).to_string()),
     }
+}
+
+/// A score as rules write it, 0 to 100.
+fn percent(score: f32) -> f64 {
+    f64::from((score * 100.0).round())
 }
 
 /// Text of a field of one row, for group keys and distinct values.
@@ -121,6 +129,8 @@ pub struct Derived<'a> {
     pub lower: Cow<'a, str>,
     /// Stem and query decoded apart, so that an escaped `?` does not move the border.
     pub decoded: Option<Decoded>,
+    /// Judged when the first rule asks.
+    scores: OnceCell<Verdicts>,
 }
 
 /// Decoded spellings of a text that decoding changes.
@@ -170,7 +180,13 @@ impl<'a> Derived<'a> {
             logged,
             lower: lower(logged),
             decoded,
+            scores: OnceCell::new(),
         }
+    }
+
+    /// How much the text, taken for a URI, looks like an attack of `class`, 0 to 100.
+    pub fn score(&self, class: Class) -> f64 {
+        percent(self.scores.get_or_init(|| payload::uri(self.logged)).score(class))
     }
 
     /// Calls `each` with (as logged, lower-cased) spellings of `view` until it returns true.
@@ -197,6 +213,10 @@ impl<'a> Derived<'a> {
                     })
             }
             View::Extension => each(extension(self.logged), extension(&self.lower)),
+            View::Score(class) => {
+                let score = self.score(class).to_string();
+                each(&score, &score)
+            }
         }
     }
 }

@@ -9,4 +9,5 @@ mod exceptions;
 mod inline;
 mod loading;
 mod order;
+mod payload;
 mod shared;
