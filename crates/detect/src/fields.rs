@@ -152,7 +152,10 @@ pub fn datasets(source: &crate::sigma::document::LogSource) -> Vec<Dataset> {
     let web = [Dataset::CloudFront, Dataset::Waf, Dataset::Web];
     match (category, product, service) {
         (Some("webserver" | "proxy"), None | Some("apache" | "nginx"), None) => web.to_vec(),
+        (None, Some("apache" | "nginx"), Some("error")) => vec![Dataset::Syslog],
         (None, Some("apache" | "nginx"), _) => vec![Dataset::Web],
+        (None | Some("firewall"), Some("linux"), _) => vec![Dataset::Syslog],
+        (None, Some("aws"), Some("cloudtrail")) => vec![Dataset::CloudTrail],
         (Some("firewall"), None, None) => vec![Dataset::VpcFlow],
         (Some("application"), None, None) => vec![Dataset::App],
         (None | Some("firewall"), Some("aws"), Some("vpcflow")) => vec![Dataset::VpcFlow],

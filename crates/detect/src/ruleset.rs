@@ -17,10 +17,17 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The built-in rule files, by name. The one list.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("agents.yml", include_str!("../../../rules/agents.yml")),
+    ("auth.yml", include_str!("../../../rules/auth.yml")),
+    ("cloudtrail.yml", include_str!("../../../rules/cloudtrail.yml")),
+    ("exploits.yml", include_str!("../../../rules/exploits.yml")),
+    ("firewall.yml", include_str!("../../../rules/firewall.yml")),
+    ("floods.yml", include_str!("../../../rules/floods.yml")),
     ("injection.yml", include_str!("../../../rules/injection.yml")),
     ("network.yml", include_str!("../../../rules/network.yml")),
     ("probing.yml", include_str!("../../../rules/probing.yml")),
+    ("products.yml", include_str!("../../../rules/products.yml")),
     ("rates.yml", include_str!("../../../rules/rates.yml")),
+    ("servers.yml", include_str!("../../../rules/servers.yml")),
     ("technology.yml", include_str!("../../../rules/technology.yml")),
 ];
 

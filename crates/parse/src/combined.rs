@@ -2,6 +2,9 @@
 //!
 //! `[vhost[:port]] host ident user [time] "request" status bytes ["referer" "agent" …]`
 //!
+//! Servers can send the same line to syslog: what stands in front then, up to the colon behind the
+//! program's name, is left out.
+//!
 //! Source: Apache `mod_log_config`, nginx `ngx_http_log_module`. Quotes inside quoted fields are
 //! escaped (`\"`, `\x22`), but some exports wrap the whole line in quotes and leave inner quotes
 //! alone: a field ends at a quote that a space or the line's end follows.
@@ -16,6 +19,7 @@ use crate::parser::{ParsedBatch, Parser, RawBlock};
 use crate::plan::{Plan, Slot};
 use crate::scalar;
 use crate::sheet::Sheet;
+use crate::stamp;
 use haetae_event::{Dataset, Reason};
 use std::ops::Range;
 
@@ -51,6 +55,9 @@ pub const CORE: &[&str] = &[
     "attrs",
 ];
 
+/// Longest header of syslog that is looked for.
+const HEADER_BYTES_MAX: usize = 256;
+
 /// Spans of one line.
 #[derive(Debug, Default, PartialEq)]
 struct Fields {
@@ -79,6 +86,7 @@ fn split(text: &str, line: Range<usize>) -> Result<Fields, &'static str> {
     while line.end > line.start && bytes[line.end - 1] == b' ' {
         line.end -= 1;
     }
+    line.start += syslog_header(&bytes[line.clone()]);
     // Wrapped in quotes as a whole: the host cannot begin with one.
     if bytes.get(line.start) == Some(&b'"') {
         line.start += 1;
@@ -111,6 +119,24 @@ fn split(text: &str, line: Range<usize>) -> Result<Fields, &'static str> {
     }
     fields.trailing = (at < line.end).then_some(at..line.end);
     Ok(fields)
+}
+
+/// Length of `<190>Mar  1 12:00:00 host nginx[31]: ` and its kin, 0 where the line does not begin
+/// like one. Only the server writes there.
+fn syslog_header(line: &[u8]) -> usize {
+    let shaped = match line {
+        [b'<', ..] => true,
+        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => stamp::month(line).is_some(),
+        [_, _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => line[0].is_ascii_digit(),
+        _ => false,
+    };
+    let end = || memchr::memmem::find(&line[..line.len().min(HEADER_BYTES_MAX)], b": ");
+    if shaped { end().map_or(0, |at| at + 2) } else { 0 }
+}
+
+/// Whether the line is of this format behind a header of syslog.
+pub fn is_in_syslog(line: &[u8]) -> bool {
+    syslog_header(line) > 0 && looks_like(&String::from_utf8_lossy(line))
 }
 
 /// `[vhost] host ident user`; the user may hold spaces.

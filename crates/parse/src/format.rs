@@ -5,8 +5,8 @@ use crate::json_scan::{self, Wrapper};
 use crate::options::ParseOptions;
 use crate::parser::Parser;
 use crate::{
-    alb, cef, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, gelf, iis, json,
-    leef, logfmt, nlb, route53, s3access, sniff, syslog, vpcflow, vpcflow_message, waf,
+    alb, cef, cloudfront, cloudfront_json, cloudfront_realtime, cloudtrail, combined, elb, error_log, gelf,
+    iis, json, leef, logfmt, nlb, route53, s3access, sniff, syslog, vpcflow, vpcflow_message, waf,
 };
 use haetae_event::Dataset;
 use std::fmt;
@@ -71,6 +71,7 @@ static FORMATS: &[&FormatSpec] = &[
     &gelf::SPEC,
     &cef::SPEC,
     &leef::SPEC,
+    &error_log::SPEC,
     &syslog::SPEC,
     &combined::SPEC,
     &logfmt::SPEC,

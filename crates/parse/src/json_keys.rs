@@ -19,6 +19,8 @@ pub const TIME: &[&str] = &[
     "msec",
     "start_time",
     "eventTime",
+    // Traefik writes its own names.
+    "StartUTC",
 ];
 /// Spellings of the peer's address.
 pub const CLIENT: &[&str] = &[
@@ -32,6 +34,7 @@ pub const CLIENT: &[&str] = &[
     "source_ip",
     "ip",
     "peer_ip",
+    "ClientHost",
 ];
 /// Spellings of the header with the hops.
 pub const FORWARDED: &[&str] = &[
@@ -55,13 +58,30 @@ pub enum Fill {
 pub const TEXT: &[(&str, &[&str])] = &[
     (
         "method",
-        &["method", "request_method", "http_method", "httpMethod", "verb"],
+        &[
+            "method",
+            "request_method",
+            "http_method",
+            "httpMethod",
+            "verb",
+            "RequestMethod",
+        ],
     ),
     // `request_uri` is as logged; nginx's `uri` is decoded and has no query.
-    ("uri", &["request_uri", "uri", "url", "path", "uri_path"]),
+    (
+        "uri",
+        &["request_uri", "uri", "url", "path", "uri_path", "RequestPath"],
+    ),
     (
         "ua",
-        &["ua", "user_agent", "http_user_agent", "userAgent", "agent"],
+        &[
+            "ua",
+            "user_agent",
+            "http_user_agent",
+            "userAgent",
+            "agent",
+            "request_User-Agent",
+        ],
     ),
     (
         "dst_host",
@@ -72,6 +92,7 @@ pub const TEXT: &[(&str, &[&str])] = &[
             "server_name",
             "hostname",
             "vhost",
+            "RequestHost",
         ],
     ),
     (
@@ -84,6 +105,7 @@ pub const TEXT: &[(&str, &[&str])] = &[
             "username",
             "account_id",
             "remote_user",
+            "ClientUsername",
         ],
     ),
     ("session_id", &["session_id", "sessionId", "session"]),
@@ -91,8 +113,14 @@ pub const TEXT: &[(&str, &[&str])] = &[
     ("trace_id", &["trace_id", "traceId", "trace.id"]),
     ("rule_id", &["rule_id", "ruleId"]),
     ("ja4", &["ja4"]),
-    ("http_referer", &["http_referer", "referer", "referrer"]),
-    ("protocol", &["protocol", "server_protocol", "http_version"]),
+    (
+        "http_referer",
+        &["http_referer", "referer", "referrer", "request_Referer"],
+    ),
+    (
+        "protocol",
+        &["protocol", "server_protocol", "http_version", "RequestProtocol"],
+    ),
     ("http_x_forwarded_for", FORWARDED),
     ("request", &["request"]),
     ("level", &["level", "severity", "lvl"]),
@@ -110,6 +138,7 @@ const WHOLE: &[(&str, &[&str])] = &[
             "response_size",
             "response_bytes",
             "size",
+            "DownstreamContentSize",
         ],
     ),
     (
@@ -120,6 +149,7 @@ const WHOLE: &[(&str, &[&str])] = &[
             "request_size",
             "bytes_received",
             "request_bytes",
+            "RequestContentSize",
         ],
     ),
 ];
@@ -132,6 +162,7 @@ pub const STATUS: &[&str] = &[
     "response_status",
     "http_status",
     "code",
+    "DownstreamStatus",
 ];
 const DURATION: &[&str] = &["request_time"];
 const BLOCKED: &[&str] = &["blocked"];

@@ -7,7 +7,7 @@
 //! is always kept whole.
 
 use crate::block::Framing;
-use crate::combined::CORE;
+use crate::combined::{self, CORE};
 use crate::format::{FormatSpec, Recognise};
 use crate::json::TS_MISSING;
 use crate::json_records::Refusal;
@@ -22,7 +22,9 @@ use crate::records::{self, MakeLine, warn};
 use crate::sheet::Sheet;
 use crate::stamp::Calendar;
 use crate::syslog_auth;
+use crate::syslog_events::EventSlots;
 use crate::syslog_header::{self as header, DEFAULT_PRIORITY, Header};
+use crate::syslog_programs;
 use haetae_event::{Dataset, Micros, Reason};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -44,7 +46,7 @@ const FACILITIES: [&str; 24] = [
     "local7",
 ];
 /// Names of the severities, by code.
-const SEVERITIES: [&str; 8] = [
+pub(crate) const SEVERITIES: [&str; 8] = [
     "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 ];
 /// Spellings of the peer's address that firewalls, iptables and pam use.
@@ -60,6 +62,10 @@ const PARAMETERS_MERGED_MAX: usize = 64;
 fn looks_like(line: &[u8]) -> bool {
     // `#Date: 2026-03-01 …` is a directive of another format; here it would be skipped.
     if line.starts_with(b"#") {
+        return false;
+    }
+    // An access log sent through syslog is read as an access log.
+    if combined::is_in_syslog(line) {
         return false;
     }
     let at = records::count(line).map_or(0, |(_, prefix)| prefix);
@@ -111,6 +117,7 @@ struct Slots {
     account: Slot,
     raw: Slot,
     warnings: Slot,
+    events: EventSlots,
 }
 
 impl Syslog {
@@ -132,6 +139,7 @@ impl Syslog {
             account: plan.slot("account"),
             raw: plan.slot("raw"),
             warnings: plan.slot("warnings"),
+            events: EventSlots::new(&plan),
         };
         let rows = SyslogRows {
             calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
@@ -243,6 +251,12 @@ impl SyslogRows {
         if pairs.is_empty() {
             self.key_values(message, &mut pairs);
         }
+        let said = self
+            .slots
+            .events
+            .wanted()
+            .then(|| syslog_programs::read(appname, message))
+            .flatten();
         let login = syslog_auth::find(appname, message);
         if let Some(login) = &login {
             if let Some(account) = &login.account {
@@ -254,6 +268,13 @@ impl SyslogRows {
                 );
             }
             if let Some(address) = &login.address {
+                self.keys.put_client(sheet, &message[address.clone()], None);
+            }
+        }
+        if let Some(said) = said {
+            let start = header.message.start;
+            self.slots.events.put(sheet, &said, start);
+            if let Some(address) = &said.address {
                 self.keys.put_client(sheet, &message[address.clone()], None);
             }
         }

@@ -6,6 +6,7 @@ use arrow::array::{
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, Episode, EventBatch, TenantId};
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub const SECOND: i64 = 1_000_000;
@@ -28,6 +29,10 @@ pub struct Row {
     pub srcport: Option<i32>,
     pub dstport: Option<i32>,
     pub action: Option<String>,
+    /// Other text columns, by name.
+    pub text: BTreeMap<String, String>,
+    /// Other number columns, by name.
+    pub number: BTreeMap<String, i32>,
 }
 
 impl Row {
@@ -89,7 +94,7 @@ pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
             ("action", texts(rows, |r| &r.action)),
             ("blocked", Arc::new(blocked) as ArrayRef),
         ]);
-    } else {
+    } else if dataset.is_web() {
         columns.extend([
             ("dst_host", texts(rows, |r| &r.host)),
             ("method", texts(rows, |r| &r.method)),
@@ -97,6 +102,24 @@ pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
             ("status", numbers(rows, |r| r.status)),
             ("ua", texts(rows, |r| &r.ua)),
         ]);
+    }
+    let names: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(|row| row.text.keys())
+        .map(String::as_str)
+        .collect();
+    for name in names {
+        let column: StringViewArray = rows.iter().map(|row| row.text.get(name)).collect();
+        columns.push((name, Arc::new(column)));
+    }
+    let names: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(|row| row.number.keys())
+        .map(String::as_str)
+        .collect();
+    for name in names {
+        let column: Int32Array = rows.iter().map(|row| row.number.get(name).copied()).collect();
+        columns.push((name, Arc::new(column)));
     }
     if rows.iter().any(|row| row.raw.is_some()) {
         columns.push(("raw", texts(rows, |r| &r.raw)));

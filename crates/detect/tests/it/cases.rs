@@ -49,7 +49,7 @@ impl Default for Events {
 }
 
 impl Events {
-    fn rows(&self, flow: bool) -> impl Iterator<Item = Row> + '_ {
+    fn rows(&self, dataset: Dataset) -> impl Iterator<Item = Row> + '_ {
         (0..self.repeat).map(move |n| {
             let fill = |text: &Option<String>| text.as_ref().map(|t| t.replace("{n}", &n.to_string()));
             let or = |text: Option<String>, other: &str| text.or_else(|| Some(other.to_owned()));
@@ -60,8 +60,15 @@ impl Events {
             row.dstport = row
                 .dstport
                 .map(|port| port + self.port_step * i32::try_from(n).expect("small"));
-            if !flow {
-                row.uri = or(fill(&row.uri), "/");
+            for text in row.text.values_mut() {
+                *text = text.replace("{n}", &n.to_string());
+            }
+            if let Some(port) = row.number.get_mut("dst_port") {
+                *port += self.port_step * i32::try_from(n).expect("small");
+            }
+            if dataset.is_web() {
+                // `none` stands for a URI that is not there.
+                row.uri = or(fill(&row.uri), "/").filter(|uri| uri != "none");
                 row.method = or(row.method.clone(), "GET");
                 row.status = row.status.or(Some(200));
                 // `none` stands for a request without user agent.
@@ -103,7 +110,7 @@ fn the_cases_beside_the_rules() {
             let rows: Vec<Row> = case
                 .events
                 .iter()
-                .flat_map(|events| events.rows(dataset == Dataset::VpcFlow))
+                .flat_map(|events| events.rows(dataset))
                 .collect();
             let found = episodes(dataset, &rows);
             let told: BTreeSet<String> = found.iter().map(|e| name_of(&e.rule_id)).collect();

@@ -7,6 +7,12 @@ use crate::dataset::NativeType::{Int32, Utf8};
 /// Syslog fields under RFC 5424's names, `-` for spaces left out. `priority` is the number in
 /// `<…>`, 13 where a line has none; `facility` and `severity` are its halves by name. `hostname`
 /// is the sender. `structured_data` is a JSON object of the elements.
+///
+/// The last seven are what the message of a known program says happened, under the names of the
+/// Elastic Common Schema where it has one: `event.category` is `authentication`, `network`,
+/// `mail`, `web` or `process`; `event.outcome` `success` or `failure`; `event.service` what the
+/// client wanted (`ssh`, `imap`, …) or the program that crashed. Ports and transport are those of
+/// a logged packet.
 pub const FIELDS: &[NativeField] = &[
     field("priority", "priority", Int32, &["pri", "prival"]),
     field("facility", "facility", Utf8, &[]),
@@ -20,4 +26,11 @@ pub const FIELDS: &[NativeField] = &[
     field("msgid", "msgid", Utf8, &["msg_id"]),
     field("structured_data", "structured_data", Utf8, &["sd"]),
     field("message", "message", Utf8, &["msg"]),
+    field("event.category", "event_category", Utf8, &[]),
+    field("event.action", "event_action", Utf8, &["action"]),
+    field("event.outcome", "event_outcome", Utf8, &["outcome"]),
+    field("event.service", "event_service", Utf8, &["service"]),
+    field("src_port", "src_port", Int32, &["srcport"]),
+    field("dst_port", "dst_port", Int32, &["dstport"]),
+    field("transport", "transport", Utf8, &["proto"]),
 ];

@@ -27,6 +27,7 @@ mod s3access;
 mod shadow;
 mod support;
 mod syslog;
+mod syslog_events;
 mod time_zone;
 mod vpcflow;
 mod waf;

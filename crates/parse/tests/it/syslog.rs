@@ -616,7 +616,7 @@ fn other_formats_lines_are_left_alone() {
     assert_eq!(name(access), Some("combined"));
     assert_eq!(
         name(&format!("<190>Dec 31 00:00:00 web nginx: {access}")),
-        Some("syslog")
+        Some("combined")
     );
 }
 

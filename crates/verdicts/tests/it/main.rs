@@ -1,0 +1,4 @@
+//! The shared test set, and the list of differences.
+
+mod benign;
+mod hub;
