@@ -1,5 +1,8 @@
-//! From the names rules use to the columns batches have.
+//! From the names rules use to where the values are: columns of a batch, and JSON inside them.
+//!
+//! Which names mean what is data: see [`crate::logsource`].
 
+use crate::logsource::Pipeline;
 use crate::payload::Class;
 use haetae_event::Dataset;
 use haetae_event::dataset::NativeType;
@@ -25,72 +28,115 @@ pub enum View {
     Score(Class),
 }
 
-/// A column and the part of it.
+impl View {
+    /// As a pipeline file writes it behind `column|`.
+    pub fn named(name: &str) -> Option<View> {
+        Some(match name {
+            "whole" => View::Whole,
+            "decoded" => View::Decoded,
+            "both" => View::Both,
+            "stem" => View::Stem,
+            "query" => View::Query,
+            "extension" => View::Extension,
+            "sqli_score" => View::Score(Class::Sqli),
+            "xss_score" => View::Score(Class::Xss),
+            "lfi_score" => View::Score(Class::Lfi),
+            "rce_score" => View::Score(Class::Rce),
+            _ => return None,
+        })
+    }
+}
+
+/// A column and the part of it. A column whose name begins with [`LOOKUP`] is none of a batch: it
+/// spells out the places to look at, in order; [`crate::engine::value::Column::of`] reads such
+/// names too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldRef {
     pub column: Cow<'static, str>,
     pub view: View,
 }
 
-const fn core(column: &'static str) -> FieldRef {
-    FieldRef {
-        column: Cow::Borrowed(column),
-        view: View::Whole,
+/// Begins each place in the name of a field that is looked up.
+pub const LOOKUP: char = '\u{2}';
+/// Stands between a column of JSON text and the path in it.
+const INSIDE: char = '\u{3}';
+
+/// A place where a value may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Column(String),
+    /// A dotted path in a column of JSON text: nested objects, or keys with dots; `*` is any key.
+    Json {
+        column: String,
+        path: String,
+    },
+}
+
+impl FieldRef {
+    pub fn plain(column: &'static str, view: View) -> FieldRef {
+        FieldRef {
+            column: Cow::Borrowed(column),
+            view,
+        }
+    }
+
+    /// The first of `places` that holds a value counts; `None` without any place.
+    pub fn looked_up(places: &[Place], view: View) -> Option<FieldRef> {
+        let column = match places {
+            [] => return None,
+            [Place::Column(column)] => column.clone(),
+            many => many.iter().map(spelled).collect(),
+        };
+        Some(FieldRef {
+            column: column.into(),
+            view,
+        })
+    }
+
+    /// Columns of the batch that it reads.
+    pub fn stored(&self) -> Vec<String> {
+        stored(&self.column)
     }
 }
 
-const fn uri(view: View) -> FieldRef {
-    FieldRef {
-        column: Cow::Borrowed("uri"),
-        view,
+fn spelled(place: &Place) -> String {
+    match place {
+        Place::Column(column) => format!("{LOOKUP}{column}"),
+        Place::Json { column, path } => format!("{LOOKUP}{column}{INSIDE}{path}"),
     }
 }
 
-/// Names of Sigma's web taxonomy, and what they are here. Order does not matter.
-const WEB: &[(&str, FieldRef)] = &[
-    ("c-ip", core("src_ip")),
-    ("src_ip", core("src_ip")),
-    ("clientip", core("src_ip")),
-    ("cs-method", core("method")),
-    ("cs-uri-stem", uri(View::Stem)),
-    ("c-uri-stem", uri(View::Stem)),
-    ("cs-uri-query", uri(View::Query)),
-    ("c-uri-query", uri(View::Query)),
-    ("cs-uri", uri(View::Both)),
-    ("c-uri", uri(View::Both)),
-    ("c-uri-extension", uri(View::Extension)),
-    ("uri_decoded", uri(View::Decoded)),
-    ("uri_sqli_score", uri(View::Score(Class::Sqli))),
-    ("uri_xss_score", uri(View::Score(Class::Xss))),
-    ("uri_lfi_score", uri(View::Score(Class::Lfi))),
-    ("uri_rce_score", uri(View::Score(Class::Rce))),
-    ("uri_stem", uri(View::Stem)),
-    ("uri_query", uri(View::Query)),
-    ("sc-status", core("status")),
-    ("response", core("status")),
-    ("cs-user-agent", core("ua")),
-    ("c-useragent", core("ua")),
-    ("cs(user-agent)", core("ua")),
-    ("cs-host", core("dst_host")),
-    ("r-dns", core("dst_host")),
-    ("cs-bytes", core("bytes_in")),
-    ("sc-bytes", core("bytes_out")),
-    ("cs-username", core("account")),
-    ("dst_ip", core("dst_host")),
-];
+/// The places of a column's name; `None` for a column of the batch.
+pub fn places(column: &str) -> Option<Vec<Place>> {
+    let places = column.strip_prefix(LOOKUP)?;
+    let place = |text: &str| match text.split_once(INSIDE) {
+        Some((column, path)) => Place::Json {
+            column: column.to_owned(),
+            path: path.to_owned(),
+        },
+        None => Place::Column(text.to_owned()),
+    };
+    Some(places.split(LOOKUP).map(place).collect())
+}
 
-/// Names of Sigma's firewall taxonomy over flow logs.
-const FIREWALL: &[(&str, FieldRef)] = &[
-    ("src_ip", core("src_ip")),
-    ("dst_ip", core("dstaddr")),
-    ("src_port", core("srcport")),
-    ("dst_port", core("dstport")),
-    ("action", core("action")),
-    ("blocked", core("blocked")),
-];
+/// Columns of the batch behind a column's name.
+pub fn stored(column: &str) -> Vec<String> {
+    let Some(places) = places(column) else {
+        return vec![column.to_owned()];
+    };
+    let mut columns: Vec<String> = places
+        .into_iter()
+        .map(|place| match place {
+            Place::Column(column) | Place::Json { column, .. } => column,
+        })
+        .collect();
+    columns.sort();
+    columns.dedup();
+    columns
+}
 
 /// Columns of Core v1 that rules may name.
-const CORE: [&str; 18] = [
+const CORE: [&str; 22] = [
     "src_ip",
     "dst_host",
     "peer_ip",
@@ -109,58 +155,72 @@ const CORE: [&str; 18] = [
     "trace_id",
     "region",
     "raw",
+    "ts",
+    "src_country",
+    "src_asn",
+    "ti_score",
 ];
 
-/// The column of `dataset` that a rule means by `name`; `None` when it has none.
-pub fn resolve(dataset: Dataset, name: &str) -> Option<FieldRef> {
-    let lower = name.to_ascii_lowercase();
-    let table = match dataset {
-        _ if dataset.is_web() => WEB,
-        Dataset::VpcFlow => FIREWALL,
-        _ => &[],
-    };
-    if let Some((_, field)) = table.iter().find(|(known, _)| *known == lower) {
-        return Some(field.clone());
-    }
-    if let Some(known) = CORE.iter().find(|known| **known == lower) {
-        return Some(core(known));
-    }
-    // Referers have one vendor name per dataset.
-    let wanted = match lower.as_str() {
-        "cs-referer" | "cs-referrer" | "referer" | "referrer" => "referer",
-        other => other,
-    };
-    dataset.native_fields().iter().find_map(|field| {
-        let named = field.column == wanted
-            || field.vendor.eq_ignore_ascii_case(wanted)
-            || field
-                .aliases
-                .iter()
-                .any(|alias| alias.eq_ignore_ascii_case(wanted));
-        named.then_some(match field.kind {
-            NativeType::Core(column) => core(column),
-            _ => core(field.column),
-        })
-    })
+/// How a name meets a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// By the vendor's own name: nothing else fills the column.
+    Vendor(&'static str),
+    /// By another spelling, or as a column of Core v1.
+    Alias(&'static str),
 }
 
-/// The datasets a log source speaks of; empty when none of ours is meant.
-pub fn datasets(source: &crate::sigma::document::LogSource) -> Vec<Dataset> {
-    let category = source.category.as_deref();
-    let product = source.product.as_deref();
-    let service = source.service.as_deref();
-    let web = [Dataset::CloudFront, Dataset::Waf, Dataset::Web];
-    match (category, product, service) {
-        (Some("webserver" | "proxy"), None | Some("apache" | "nginx"), None) => web.to_vec(),
-        (None, Some("apache" | "nginx"), Some("error")) => vec![Dataset::Syslog],
-        (None, Some("apache" | "nginx"), _) => vec![Dataset::Web],
-        (None | Some("firewall"), Some("linux"), _) => vec![Dataset::Syslog],
-        (None, Some("aws"), Some("cloudtrail")) => vec![Dataset::CloudTrail],
-        (Some("firewall"), None, None) => vec![Dataset::VpcFlow],
-        (Some("application"), None, None) => vec![Dataset::App],
-        (None | Some("firewall"), Some("aws"), Some("vpcflow")) => vec![Dataset::VpcFlow],
-        (None | Some("webserver"), Some("aws"), Some("cloudfront")) => vec![Dataset::CloudFront],
-        (None | Some("webserver"), Some("aws"), Some("waf")) => vec![Dataset::Waf],
-        _ => Vec::new(),
+/// The column of `dataset` that is called `name`, case aside.
+pub fn column_of(dataset: Dataset, name: &str) -> Option<Met> {
+    let natives = dataset.native_fields();
+    let column = |kind: NativeType, own: &'static str| match kind {
+        NativeType::Core(core) => core,
+        _ => own,
+    };
+    if let Some(field) = natives.iter().find(|f| f.vendor.eq_ignore_ascii_case(name)) {
+        return Some(Met::Vendor(column(field.kind, field.column)));
     }
+    if let Some(core) = CORE.iter().find(|core| core.eq_ignore_ascii_case(name)) {
+        return Some(Met::Alias(core));
+    }
+    // Referers have one vendor name per dataset.
+    let wanted = match name.to_ascii_lowercase().as_str() {
+        "cs-referer" | "cs-referrer" | "referer" | "referrer" => "referer".to_owned(),
+        other => other.to_owned(),
+    };
+    natives
+        .iter()
+        .find(|field| {
+            field.column == wanted
+                || field
+                    .aliases
+                    .iter()
+                    .any(|alias| alias.eq_ignore_ascii_case(&wanted))
+        })
+        .map(|field| Met::Alias(column(field.kind, field.column)))
+}
+
+/// The column of JSON text whose inside is meant by `name`, and the path in it:
+/// `requestParameters.bucketName`.
+pub fn inside_of(dataset: Dataset, name: &str) -> Option<Place> {
+    let text = |field: &&haetae_event::dataset::NativeField| matches!(field.kind, NativeType::Utf8);
+    dataset
+        .native_fields()
+        .iter()
+        .filter(text)
+        .filter_map(|field| {
+            let path = name.strip_prefix(field.vendor)?.strip_prefix('.')?;
+            Some((field, path))
+        })
+        .max_by_key(|(field, _)| field.vendor.len())
+        .map(|(field, path)| Place::Json {
+            column: field.column.to_owned(),
+            path: path.to_owned(),
+        })
+}
+
+/// What is meant by `name` in `dataset` where no rule's log source says more: group keys shared by
+/// rules, detectors.
+pub fn resolve(dataset: Dataset, name: &str) -> Option<FieldRef> {
+    Pipeline::builtin().general(dataset).resolve(dataset, name)
 }

@@ -4,10 +4,12 @@ use crate::detectors::Detectors;
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::Builder;
 use crate::exceptions::{self, Exception};
-use crate::fields;
-use crate::sigma::document::{self, Document, Rule};
+use crate::logsource::Pipeline;
+use crate::sigma::document::{self, Document, LogSource, Rule};
+use crate::sigma::filter::{self, Filter, Targets};
 use crate::sigma::item::ItemProblem;
 use crate::sigma::references::{self, Names};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,13 +45,42 @@ pub struct Loaded {
     pub line: Option<u64>,
 }
 
+/// A checked filter and where it stands.
+#[derive(Clone, Debug)]
+struct LoadedFilter {
+    filter: Arc<Filter>,
+    file: Arc<str>,
+    line: Option<u64>,
+    /// Ids of rules that have it.
+    applied: BTreeSet<String>,
+    /// It was said that it names a rule which is not there.
+    told: bool,
+}
+
 /// Loaded rules, with the problems of those that could not be loaded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RuleSet {
     loaded: Vec<Loaded>,
+    filters: Vec<LoadedFilter>,
+    pipeline: Pipeline,
     detectors: Option<Detectors>,
     exceptions: Vec<Exception>,
     diagnostics: Vec<Diagnostic>,
+    notes: Vec<Diagnostic>,
+}
+
+impl Default for RuleSet {
+    fn default() -> RuleSet {
+        RuleSet {
+            loaded: Vec::new(),
+            filters: Vec::new(),
+            pipeline: Pipeline::builtin().clone(),
+            detectors: None,
+            exceptions: Vec::new(),
+            diagnostics: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
 }
 
 impl RuleSet {
@@ -70,16 +101,21 @@ impl RuleSet {
     }
 
     /// Adds every `*.yml` and `*.yaml` under `path`, sub-folders included, in name order;
-    /// sections of a `detectors.yml` replace those of the code detectors. Returns how many rules
-    /// were added; problems with rules are in [`RuleSet::diagnostics`].
+    /// sections of a `detectors.yml` replace those of the code detectors, `pipeline.yml` adds to the
+    /// built-in one ([`crate::logsource`]) for the rules that follow and those of its own folder,
+    /// `exceptions.yml` says what is not to be told. Returns how many rules were added; problems
+    /// are in [`RuleSet::diagnostics`].
     ///
     /// # Errors
     /// When a folder or file cannot be read.
     pub fn load_dir(&mut self, path: &Path) -> std::io::Result<usize> {
         let before = self.loaded.len();
-        // They name rules, which are all loaded by then.
+        // Exceptions name rules, which are all loaded by then.
         let mut excepted = Vec::new();
-        for file in rule_files(path)? {
+        let mut files = rule_files(path)?;
+        // Names must be known before the rules that use them.
+        files.sort_by_key(|file| file.file_name().is_none_or(|name| name != "pipeline.yml"));
+        for file in files {
             let name = file.display().to_string();
             if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
                 self.report(
@@ -98,6 +134,7 @@ impl RuleSet {
             };
             match file.file_name().and_then(|name| name.to_str()) {
                 Some("detectors.yml") => self.load_detectors(&name, &text),
+                Some("pipeline.yml") => self.load_pipeline(&name, &text),
                 Some("exceptions.yml") => excepted.push((name, text)),
                 _ => self.read(&name, &text),
             }
@@ -146,9 +183,28 @@ impl RuleSet {
         &self.exceptions
     }
 
+    /// Adds a pipeline file; it counts for the rules that are loaded after it.
+    pub fn load_pipeline(&mut self, file: &str, text: &str) {
+        if let Err(problem) = self.pipeline.add(text) {
+            self.diagnostics.push(Diagnostic {
+                code: "pipeline-yaml".into(),
+                file: file.into(),
+                line: problem.line,
+                column: problem.column,
+                message: problem.message,
+                hint: "the rules of this folder are read without it".into(),
+            });
+        }
+    }
+
     /// Problems found so far, in load order.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// What loaded but may be meant otherwise.
+    pub fn notes(&self) -> &[Diagnostic] {
+        &self.notes
     }
 
     pub fn loaded(&self) -> &[Loaded] {
@@ -182,11 +238,15 @@ impl RuleSet {
                 .unwrap_or_default();
             let line = line_of(text, line_from, title);
             line_from = line.unwrap_or(line_from);
-            let checked = document::read(value).and_then(|document| match document {
-                Document::Rule(rule) => check_fields(&rule).map(|()| Document::Rule(rule)),
-                other => Ok(other),
-            });
-            match checked {
+            let place = (&shared, line);
+            if let Some(map) = value.as_object().filter(|map| map.contains_key("filter")) {
+                match filter::read(map, self.pipeline.placeholders()) {
+                    Ok(filter) => self.keep_filter(filter, place),
+                    Err(problem) => self.report(file, line, problem.code, &problem.message, problem.hint),
+                }
+                continue;
+            }
+            match self.checked(value) {
                 Ok(document) => {
                     self.loaded.push(Loaded {
                         document: Arc::new(document),
@@ -199,8 +259,106 @@ impl RuleSet {
         }
     }
 
+    fn checked(&self, value: &serde_json::Value) -> Result<Document, ItemProblem> {
+        let mut document = document::read(value, self.pipeline.placeholders())?;
+        if let Document::Rule(rule) = &mut document {
+            rule.mapping = Arc::new(self.pipeline.mapping(&rule.source));
+            check_fields(rule)?;
+        }
+        Ok(document)
+    }
+
+    fn keep_filter(&mut self, filter: Filter, (file, line): (&Arc<str>, Option<u64>)) {
+        if filter.ambiguous {
+            self.notes.push(Diagnostic {
+                code: "sigma-filter-sign".into(),
+                file: file.to_string(),
+                line,
+                column: None,
+                message: format!(
+                    "the condition of the filter `{}` is negated as a whole: read as pySigma does, so that \
+                     what its selections describe is excluded",
+                    filter.attributes.title
+                ),
+                hint: "write `condition: selection`, or say `haetae: {filter: keep}` or `{filter: exclude}`"
+                    .into(),
+            });
+        }
+        self.filters.push(LoadedFilter {
+            filter: Arc::new(filter),
+            file: file.clone(),
+            line,
+            applied: BTreeSet::new(),
+            told: false,
+        });
+    }
+
+    /// Puts every filter on the rules it names that do not have it yet. Filters never apply to
+    /// correlations.
+    fn apply_filters(&mut self) {
+        let mut filters = std::mem::take(&mut self.filters);
+        for (number, loaded_filter) in filters.iter_mut().enumerate() {
+            let filter = loaded_filter.filter.clone();
+            let mut problems = Vec::new();
+            for loaded in &mut self.loaded {
+                let Document::Rule(rule) = loaded.document.as_ref() else {
+                    continue;
+                };
+                let id = rule.attributes.id.clone();
+                let meant = match &filter.targets {
+                    Targets::Any => true,
+                    Targets::Named(names) => names.iter().any(|name| loaded.document.answers_to(name)),
+                };
+                if !meant || !filter.fits(&rule.source) || loaded_filter.applied.contains(&id) {
+                    continue;
+                }
+                let filtered = filter.apply(rule, number);
+                match check_fields(&filtered) {
+                    Ok(()) => loaded.document = Arc::new(Document::Rule(filtered)),
+                    Err(problem) => problems.push(problem),
+                }
+                loaded_filter.applied.insert(id);
+            }
+            for problem in problems {
+                let place = (&*loaded_filter.file, loaded_filter.line);
+                self.report(place.0, place.1, problem.code, &problem.message, problem.hint);
+            }
+            self.tell_missing(loaded_filter);
+        }
+        self.filters = filters;
+    }
+
+    /// A filter that does not reach a rule it names is told, once.
+    fn tell_missing(&mut self, loaded: &mut LoadedFilter) {
+        let Targets::Named(names) = &loaded.filter.targets else {
+            return;
+        };
+        let reached = |name: &String| {
+            self.loaded.iter().any(|rule| {
+                rule.document.answers_to(name) && loaded.applied.contains(&rule.document.attributes().id)
+            })
+        };
+        let missing: Vec<String> = names.iter().filter(|name| !reached(name)).cloned().collect();
+        if missing.is_empty() || loaded.told {
+            return;
+        }
+        loaded.told = true;
+        self.notes.push(Diagnostic {
+            code: "sigma-filter-target".into(),
+            file: loaded.file.to_string(),
+            line: loaded.line,
+            column: None,
+            message: format!(
+                "the filter names `{}`: no rule of that name or id with this log source is loaded so far",
+                missing.join("`, `")
+            ),
+            hint: String::new(),
+        });
+    }
+
     /// Drops correlations whose references do not hold, and repeated ids.
     fn link(&mut self) {
+        self.apply_filters();
         let mut problems = Vec::new();
         let mut seen = std::collections::HashSet::new();
         self.loaded.retain(|loaded| {
@@ -309,23 +467,17 @@ fn line_of(text: &str, from: u64, title: &str) -> Option<u64> {
 }
 
 fn check_fields(rule: &Rule) -> Result<(), ItemProblem> {
-    let datasets = fields::datasets(&rule.source);
+    let datasets = rule.mapping.datasets();
     if datasets.is_empty() {
-        let part = |value: &Option<String>| value.clone().unwrap_or_else(|| "any".into());
         return Err(ItemProblem {
             code: "sigma-logsource",
-            message: format!(
-                "no dataset here is log source category={} product={} service={}",
-                part(&rule.source.category),
-                part(&rule.source.product),
-                part(&rule.source.service)
-            ),
-            hint: "webserver, proxy, firewall, application, and aws vpcflow/cloudfront/waf are",
+            message: format!("no dataset here is log source {}", said(&rule.source)),
+            hint: "give one in a pipeline.yml beside the rules",
         });
     }
     let mut missing = None;
     for dataset in datasets {
-        match Builder::new(dataset).add(rule, 0) {
+        match Builder::new(*dataset).add(rule, 0) {
             Ok(()) => return Ok(()),
             Err(field) => missing = Some(field.0),
         }
@@ -333,9 +485,23 @@ fn check_fields(rule: &Rule) -> Result<(), ItemProblem> {
     Err(ItemProblem {
         code: "sigma-field",
         message: format!(
-            "no dataset of this log source has the field `{}`",
+            "no dataset of the log source {} has the field `{}`",
+            said(&rule.source),
             missing.unwrap_or_default()
         ),
-        hint: "",
+        hint: "name a column for it in a pipeline.yml beside the rules",
     })
+}
+
+fn said(source: &LogSource) -> String {
+    let parts = [
+        ("category", &source.category),
+        ("product", &source.product),
+        ("service", &source.service),
+    ];
+    let given: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)))
+        .collect();
+    given.join(" ")
 }

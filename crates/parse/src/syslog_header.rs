@@ -6,6 +6,7 @@
 //! time is no syslog.
 
 use crate::stamp::{self, Calendar};
+use haetae_event::net::parse_address;
 use std::ops::Range;
 
 /// Priority of a line without one: user.notice (RFC 3164 §4.3.3).
@@ -220,7 +221,7 @@ impl Cursor<'_> {
         self.tag(header);
     }
 
-    /// `45: `, `name: 45: ` and a mark `*` or `.` before the time; gives back the name. The cursor
+    /// `45: `, `name: 45: `, `address 45: ` and a mark `*` or `.` before the time; gives back the name. The cursor
     /// only moves when a time follows.
     fn cisco_prefix(&mut self) -> Option<Range<usize>> {
         let (start, mut origin) = (self.at, None);
@@ -234,6 +235,13 @@ impl Cursor<'_> {
             }
             let word = self.word();
             let [name @ .., b':'] = &self.bytes[word.clone()] else {
+                // A relay's `address 45: `: a blank in the place of the first colon.
+                let sender = std::str::from_utf8(&self.bytes[word.clone()]).ok();
+                if word.start == start && sender.is_some_and(|text| parse_address(text).is_some()) {
+                    origin = Some(word.clone());
+                    self.at = word.end;
+                    continue;
+                }
                 break;
             };
             if name.is_empty() || name.len() > TAG_BYTES_MAX {

@@ -316,9 +316,11 @@ fn unsigned(names: &Names<'_>, correlation: &Correlation, bases: &[usize]) -> bo
         let Document::Rule(rule) = names.document(base) else {
             return false;
         };
-        fields::datasets(&rule.source).into_iter().all(|dataset| {
+        rule.mapping.datasets().iter().all(|&dataset| {
             correlation.fields.iter().all(|name| {
-                let field = fields::resolve(dataset, names.meant(correlation, name, base));
+                let field = rule
+                    .mapping
+                    .resolve(dataset, names.meant(correlation, name, base));
                 field.is_none_or(|field| UNSIGNED.contains(&field.column.as_ref()))
             })
         })
@@ -379,8 +381,11 @@ fn link_of(wish: &Wish, lower: &Correlation) -> Option<Link> {
     })
 }
 
-fn resolved(dataset: Dataset, names: &[String]) -> Option<Vec<FieldRef>> {
-    names.iter().map(|name| fields::resolve(dataset, name)).collect()
+fn resolved(rule: &Rule, dataset: Dataset, names: &[String]) -> Option<Vec<FieldRef>> {
+    names
+        .iter()
+        .map(|name| rule.mapping.resolve(dataset, name))
+        .collect()
 }
 
 fn plan(dataset: Dataset, rules: &RuleSet, wishes: &Wishes) -> Option<(Dataset, Plan)> {
@@ -394,9 +399,10 @@ fn plan(dataset: Dataset, rules: &RuleSet, wishes: &Wishes) -> Option<(Dataset, 
     {
         let mut own = Vec::new();
         for wish in wishes.get(&rule.attributes.id).into_iter().flatten() {
-            let (Some(fields), Some(values)) =
-                (resolved(dataset, &wish.group_by), resolved(dataset, &wish.values))
-            else {
+            let (Some(fields), Some(values)) = (
+                resolved(rule, dataset, &wish.group_by),
+                resolved(rule, dataset, &wish.values),
+            ) else {
                 continue;
             };
             let extractor = Extractor {
@@ -418,10 +424,7 @@ fn plan(dataset: Dataset, rules: &RuleSet, wishes: &Wishes) -> Option<(Dataset, 
             });
         }
         let id = u32::try_from(feeds.len()).expect("fewer rules than 2^32");
-        if !own.is_empty()
-            && fields::datasets(&rule.source).contains(&dataset)
-            && builder.add(rule, id).is_ok()
-        {
+        if !own.is_empty() && rule.mapping.datasets().contains(&dataset) && builder.add(rule, id).is_ok() {
             feeds.push(own);
         }
     }
@@ -454,7 +457,7 @@ impl Compiled {
             }
             let keys = plan.extractors.iter().flat_map(|e| &e.fields);
             let values = plan.feeds.iter().flatten().flat_map(|feed| &feed.values);
-            names.extend(keys.chain(values).map(|field| field.column.clone().into_owned()));
+            names.extend(keys.chain(values).flat_map(FieldRef::stored));
             if *dataset == Dataset::VpcFlow {
                 names.extend(["srcaddr", "dstaddr", "srcport", "dstport", "action"].map(String::from));
             }

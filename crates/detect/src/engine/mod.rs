@@ -1,13 +1,17 @@
 //! The order-free fold from batches to episodes.
 
 mod chain;
+mod column;
 pub mod compile;
 mod evaluate;
+mod expr;
 mod keys;
+pub mod lookup;
 mod measure;
 mod observe;
 pub mod program;
 mod prune;
+mod record;
 mod summary;
 mod track;
 pub mod value;

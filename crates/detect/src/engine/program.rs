@@ -1,68 +1,94 @@
 //! All rules of one dataset compiled together: items are told apart by (column, view, test),
 //! evaluated once per distinct value, and rules are looked at only when an item they cannot do
-//! without is true.
+//! without is true. Looking into JSON and reading the whole record for keywords is put off until a
+//! rule that could hold needs it.
 
-use super::keys::Passed;
-use super::value::{Column, Derived, Value};
-use crate::fields::{FieldRef, View};
+pub use super::record::KEYWORDS;
+
+use super::column::{ColumnProgram, ItemSpec};
+use super::expr::{Compare, Expr, Kinds, Reading};
+use super::lookup::{Cell, CellOrColumn, LookupPlan, Lookups};
+use super::record::{PARTS, Record};
+use super::value::{Column, Value, lower};
+use crate::fields::{self, FieldRef, View};
 use crate::sigma::condition::Condition;
 use crate::sigma::document::{Rule, Search};
-use crate::sigma::item::{Atom, Item, Test};
-use crate::sigma::pattern::Spelling;
+use crate::sigma::item::{self, Fields, Item, Test};
+use crate::sigma::placeholder::Placeholders;
 use ahash::RandomState;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use haetae_event::{Dataset, EventBatch};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
+use std::collections::{BTreeMap, HashMap};
 
-/// Distinct values remembered per column.
-const CACHE_VALUES_MAX: usize = 1 << 16;
-
-/// Column name that stands for the whole record.
-pub const KEYWORDS: &str = "\u{1}record";
-
-/// A rule's condition over item indices.
-#[derive(Clone, Debug)]
-enum Expr {
-    Item(u32),
-    Not(Box<Expr>),
-    And(Vec<Expr>),
-    Or(Vec<Expr>),
+struct RuleSpec {
+    expr: Expr,
+    id: u32,
+    lookups: bool,
+    record: bool,
 }
 
-struct ItemSpec {
-    view: View,
-    test: Test,
-    /// Index of its column.
-    column: usize,
+/// Which rules to look at when.
+struct Watch {
+    rules: Vec<RuleSpec>,
+    /// Item → compiled rules that cannot hold without it (or another of the same set).
+    woken: Vec<Vec<u32>>,
+    unconditional: Vec<u32>,
+    /// Some rule shows itself only by what is looked up, or by keywords.
+    lookups_always: bool,
+    record_always: bool,
 }
 
-struct ColumnProgram {
-    name: String,
-    items: Vec<u32>,
-    /// Literals one of which is in every value that satisfies the item.
-    seeds: Option<AhoCorasick>,
-    seed_items: Vec<Vec<u32>>,
-    /// Items without such literals.
-    always: Vec<u32>,
-    decode: bool,
-    cache: HashMap<u64, u32, BuildHasherDefault<Passed>>,
-    /// True items by cache entry; entry 0 is the empty one.
-    truths: Vec<Box<[u32]>>,
-    /// The entry of each list of true items.
-    entries: HashMap<Box<[u32]>, u32, RandomState>,
-    /// Scratch: items to look at.
-    asked: Vec<u32>,
+impl Watch {
+    fn of(kinds: &Kinds<'_>, rules: Vec<(Expr, u32)>) -> Watch {
+        let mut watch = Watch {
+            rules: Vec::new(),
+            woken: vec![Vec::new(); kinds.items.len()],
+            unconditional: Vec::new(),
+            lookups_always: false,
+            record_always: false,
+        };
+        for (index, (expr, id)) in rules.into_iter().enumerate() {
+            let index = u32::try_from(index).expect("fewer rules than 2^32");
+            match kinds.needed(&expr) {
+                Some((_, items)) => {
+                    for item in items {
+                        watch.woken[item as usize].push(index);
+                        watch.lookups_always |= matches!(kinds.reading(item), Reading::Lookup(_));
+                        watch.record_always |= kinds.reading(item) == Reading::Record;
+                    }
+                }
+                None => watch.unconditional.push(index),
+            }
+            let (mut lookups, mut record) = (false, false);
+            kinds.reads(&expr, &mut |reading| match reading {
+                Reading::Lookup(_) => lookups = true,
+                Reading::Record => record = true,
+                Reading::Plain => {}
+            });
+            watch.rules.push(RuleSpec {
+                expr,
+                id,
+                lookups,
+                record,
+            });
+        }
+        watch
+    }
 }
 
 /// What is compiled for one dataset. Remembers distinct values between batches.
 pub struct Program {
     items: Vec<ItemSpec>,
     columns: Vec<ColumnProgram>,
-    rules: Vec<(Expr, u32)>,
-    /// Item → compiled rules that cannot hold without it (or another of the same set).
-    woken: Vec<Vec<u32>>,
-    unconditional: Vec<u32>,
+    readings: Vec<Reading>,
+    plan: LookupPlan,
+    /// Field of the plan → its column.
+    looked_up: Vec<usize>,
+    /// Looked-up columns whose absence satisfies an item.
+    telling: Vec<usize>,
+    /// Column → the generation in which it was looked up.
+    looked: Vec<u32>,
+    compares: Vec<Compare>,
+    watch: Watch,
     hasher: RandomState,
     stamp: Vec<u32>,
     generation: u32,
@@ -76,6 +102,7 @@ pub struct Builder {
     dataset: Dataset,
     items: Vec<ItemSpec>,
     columns: Vec<String>,
+    compares: Vec<Compare>,
     index: HashMap<(usize, View, String), u32>,
     rules: Vec<(Expr, u32)>,
 }
@@ -86,6 +113,7 @@ impl Builder {
             dataset,
             items: Vec::new(),
             columns: Vec::new(),
+            compares: Vec::new(),
             index: HashMap::new(),
             rules: Vec::new(),
         }
@@ -98,60 +126,94 @@ impl Builder {
     pub fn add(&mut self, rule: &Rule, id: u32) -> Result<(), MissingField> {
         let mut searches = BTreeMap::new();
         for (name, search) in &rule.searches {
-            searches.insert(name.as_str(), self.search(search)?);
+            searches.insert(name.as_str(), self.search(rule, search)?);
         }
-        let expr = condition(&rule.condition, &searches);
+        let mut parts = vec![condition(&rule.condition, &searches)];
+        for (key, wanted) in rule.mapping.when() {
+            parts.extend(self.when(rule, key, wanted)?);
+        }
+        let expr = if parts.len() == 1 {
+            parts.remove(0)
+        } else {
+            Expr::And(parts)
+        };
         self.rules.push((expr, id));
         Ok(())
     }
 
-    fn search(&mut self, search: &Search) -> Result<Expr, MissingField> {
+    /// The condition of the log source: an event without the field passes.
+    fn when(
+        &mut self,
+        rule: &Rule,
+        key: &str,
+        wanted: &serde_json::Value,
+    ) -> Result<Option<Expr>, MissingField> {
+        let Ok(wanted) = item::read(key, wanted, &Placeholders::new()) else {
+            // Refused when the pipeline file was read.
+            return Ok(None);
+        };
+        let field = wanted.field.clone().unwrap_or_default();
+        if rule.mapping.resolve(self.dataset, &field).is_none() {
+            return Ok(None);
+        }
+        let absent = Item {
+            test: Test::Null,
+            source: format!("{field}: null"),
+            ..wanted.clone()
+        };
+        let parts = vec![self.item(rule, &absent)?, self.item(rule, &wanted)?];
+        Ok(Some(Expr::Or(parts)))
+    }
+
+    fn search(&mut self, rule: &Rule, search: &Search) -> Result<Expr, MissingField> {
         match search {
             Search::AnyOf(parts) => Ok(Expr::Or(
                 parts
                     .iter()
-                    .map(|part| self.search(part))
+                    .map(|part| self.search(rule, part))
                     .collect::<Result<_, _>>()?,
             )),
             Search::AllOf(items) => Ok(Expr::And(
                 items
                     .iter()
-                    .map(|item| self.item(item))
+                    .map(|item| self.item(rule, item))
                     .collect::<Result<_, _>>()?,
             )),
         }
     }
 
-    fn item(&mut self, item: &Item) -> Result<Expr, MissingField> {
-        let field = match &item.field {
-            None => FieldRef {
-                column: KEYWORDS.into(),
-                view: View::Both,
-            },
-            Some(name) => {
-                crate::fields::resolve(self.dataset, name).ok_or_else(|| MissingField(name.clone()))?
-            }
+    fn field(&mut self, rule: &Rule, name: Option<&str>) -> Result<(usize, View), MissingField> {
+        let field = match name {
+            None => FieldRef::plain(KEYWORDS, View::Whole),
+            Some(name) => rule
+                .mapping
+                .resolve(self.dataset, name)
+                .ok_or_else(|| MissingField(name.to_owned()))?,
         };
-        let column = match self.columns.iter().position(|name| *name == field.column) {
-            Some(column) => column,
-            None => {
-                self.columns.push(field.column.clone().into_owned());
-                self.columns.len() - 1
+        let known = self.columns.iter().position(|name| *name == field.column);
+        let column = known.unwrap_or_else(|| {
+            self.columns.push(field.column.into_owned());
+            self.columns.len() - 1
+        });
+        Ok((column, field.view))
+    }
+
+    fn item(&mut self, rule: &Rule, item: &Item) -> Result<Expr, MissingField> {
+        let (column, view) = self.field(rule, item.field.as_deref())?;
+        let leaf = if let Test::Fields(fields) = &item.test {
+            let mut others = Vec::new();
+            for name in &fields.names {
+                others.push(self.field(rule, Some(name))?.0);
             }
-        };
-        let next = u32::try_from(self.items.len()).expect("fewer items than 2^32");
-        let test = item.source.split_once(": ").map_or("", |(_, test)| test);
-        let modifiers = item.source.split_once('|').map_or("", |(_, rest)| rest);
-        let key = (column, field.view, format!("{modifiers}\u{1}{test}"));
-        let id = *self.index.entry(key).or_insert(next);
-        if id == next {
-            self.items.push(ItemSpec {
-                view: field.view,
-                test: item.test.clone(),
-                column,
+            self.compares.push(Compare {
+                left: column,
+                others,
+                fields: fields.clone(),
             });
-        }
-        let leaf = Expr::Item(id);
+            Expr::Compare(u32::try_from(self.compares.len() - 1).expect("fewer than 2^32"))
+        } else {
+            Expr::Item(self.item_id(item, column, view))
+        };
         Ok(if item.negated {
             Expr::Not(Box::new(leaf))
         } else {
@@ -159,31 +221,68 @@ impl Builder {
         })
     }
 
+    fn item_id(&mut self, item: &Item, column: usize, view: View) -> u32 {
+        let next = u32::try_from(self.items.len()).expect("fewer items than 2^32");
+        // Rules may expand a placeholder to different values: then the source does not tell.
+        let expanded = if item.source.contains("|expand") {
+            format!("{:?}", item.test)
+        } else {
+            String::new()
+        };
+        let asked = item
+            .field
+            .as_ref()
+            .map_or(item.source.as_str(), |field| &item.source[field.len()..]);
+        let key = (column, view, format!("{asked}{expanded}"));
+        let id = *self.index.entry(key).or_insert(next);
+        if id == next {
+            self.items.push(ItemSpec {
+                view,
+                test: item.test.clone(),
+                column,
+            });
+        }
+        id
+    }
+
     pub fn build(self) -> Program {
-        let columns = self
+        let columns: Vec<ColumnProgram> = self
             .columns
             .iter()
             .enumerate()
-            .map(|(index, name)| column_program(index, name, &self.items))
+            .map(|(index, name)| ColumnProgram::new(index, name, &self.items))
             .collect();
-        let mut woken = vec![Vec::new(); self.items.len()];
-        let mut unconditional = Vec::new();
-        for (index, (expr, _)) in self.rules.iter().enumerate() {
-            let index = u32::try_from(index).expect("fewer rules than 2^32");
-            match needed(expr, &self.items, &self.columns) {
-                Some((_, items)) => items
-                    .into_iter()
-                    .for_each(|item| woken[item as usize].push(index)),
-                None => unconditional.push(index),
-            }
-        }
+        let mut plan = LookupPlan::default();
+        let readings: Vec<Reading> = self
+            .columns
+            .iter()
+            .map(|name| match Reading::of(name) {
+                Reading::Lookup(_) => Reading::Lookup(plan.add(name)),
+                other => other,
+            })
+            .collect();
+        let kinds = Kinds {
+            items: &self.items,
+            names: &self.columns,
+            compares: &self.compares,
+            readings: &readings,
+        };
+        let watch = Watch::of(&kinds, self.rules);
+        let looked_up: Vec<usize> = (0..columns.len())
+            .filter(|at| matches!(readings[*at], Reading::Lookup(_)))
+            .collect();
+        let telling = looked_up.iter().copied();
         Program {
             stamp: vec![0; self.items.len()],
+            looked: vec![0; columns.len()],
+            telling: telling.filter(|at| columns[*at].nothing != 0).collect(),
+            looked_up,
             items: self.items,
             columns,
-            rules: self.rules,
-            woken,
-            unconditional,
+            readings,
+            plan,
+            compares: self.compares,
+            watch,
             hasher: RandomState::new(),
             generation: 0,
         }
@@ -199,288 +298,238 @@ fn condition(condition_: &Condition, searches: &BTreeMap<&str, Expr>) -> Expr {
     }
 }
 
-/// A cheapest set of items one of which must be true for the expression to be true, with its
-/// cost; `None` when it can hold with every item false.
-fn needed(expr: &Expr, items: &[ItemSpec], columns: &[String]) -> Option<(usize, BTreeSet<u32>)> {
-    match expr {
-        Expr::Item(item) => {
-            // Statuses and methods are true on many rows, texts of attacks on few.
-            let rare = matches!(columns[items[*item as usize].column].as_str(), "uri" | "ua");
-            Some((if rare { 1 } else { 10 }, BTreeSet::from([*item])))
-        }
-        Expr::Not(_) => None,
-        Expr::And(parts) => parts
-            .iter()
-            .filter_map(|part| needed(part, items, columns))
-            .min_by_key(|(cost, _)| *cost),
-        Expr::Or(parts) => {
-            let mut all = (0, BTreeSet::new());
-            for part in parts {
-                let (cost, set) = needed(part, items, columns)?;
-                all.0 += cost;
-                all.1.extend(set);
-            }
-            Some(all)
-        }
-    }
+/// One row of a batch: what has been found true, and how to read the rest.
+struct Row<'r, 'p, 'b> {
+    stamp: &'r [u32],
+    generation: u32,
+    compares: &'r [Compare],
+    readings: &'r [Reading],
+    plain: &'r [Column<'b>],
+    lookups: &'r Lookups<'p, 'b>,
+    at: usize,
 }
 
-fn seeds_of(test: &Test) -> Option<Vec<String>> {
-    let of = |atom: &Atom| match atom {
-        Atom::Text(matcher) => matcher.seeds(),
-        Atom::Number { text, .. } => text.as_ref().and_then(|matcher| matcher.seeds()),
-    };
-    match test {
-        Test::Any(atoms) => {
-            let lists: Option<Vec<Vec<String>>> = atoms.iter().map(of).collect();
-            lists.map(|lists| lists.into_iter().flatten().collect())
-        }
-        Test::All(atoms) => atoms
-            .iter()
-            .filter_map(of)
-            .max_by_key(|seeds| seeds.iter().map(String::len).min().unwrap_or(0)),
-        Test::Null | Test::Present => None,
-    }
-}
-
-fn column_program(index: usize, name: &str, items: &[ItemSpec]) -> ColumnProgram {
-    let mut by_seed: BTreeMap<String, Vec<u32>> = BTreeMap::new();
-    let (mut own, mut always) = (Vec::new(), Vec::new());
-    let mut decode = false;
-    for (id, item) in items.iter().enumerate().filter(|(_, item)| item.column == index) {
-        let id = u32::try_from(id).expect("fewer items than 2^32");
-        own.push(id);
-        decode |= !matches!(item.view, View::Whole | View::Extension | View::Score(_));
-        match seeds_of(&item.test).filter(|_| !matches!(item.view, View::Score(_))) {
-            Some(seeds) => {
-                seeds
-                    .into_iter()
-                    .for_each(|seed| by_seed.entry(seed).or_default().push(id));
-            }
-            None => always.push(id),
+impl Row<'_, '_, '_> {
+    fn holds(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Item(item) => self.stamp[*item as usize] == self.generation,
+            Expr::Compare(at) => self.compares(&self.compares[*at as usize]),
+            Expr::Not(inner) => !self.holds(inner),
+            Expr::And(parts) => parts.iter().all(|part| self.holds(part)),
+            Expr::Or(parts) => parts.iter().any(|part| self.holds(part)),
         }
     }
-    // Too many literals for the automaton's limits: then every item is looked at.
-    let seeds = AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(by_seed.keys())
-        .ok();
-    if seeds.is_none() {
-        always.clone_from(&own);
-    }
-    ColumnProgram {
-        name: name.to_owned(),
-        items: own,
-        seeds,
-        seed_items: by_seed.into_values().collect(),
-        always,
-        decode,
-        cache: HashMap::default(),
-        truths: vec![Box::default()],
-        entries: HashMap::from_iter([(Box::default(), 0)]),
-        asked: Vec::new(),
-    }
-}
 
-impl ColumnProgram {
-    /// Leaves the items true for `value`, sorted, in `asked`.
-    fn judge(&mut self, value: Value<'_>, items: &[ItemSpec]) {
-        let text = value.text();
-        let derived = text.as_deref().map(|text| Derived::new(text, self.decode));
-        let mut asked = std::mem::take(&mut self.asked);
-        asked.clear();
-        asked.extend(&self.always);
-        if let (Some(derived), Some(seeds)) = (&derived, &self.seeds) {
-            let decoded = derived.decoded.as_ref().map_or("", |d| d.lower.as_str());
-            for text in [derived.lower.as_ref(), decoded] {
-                for hit in seeds.find_overlapping_iter(text) {
-                    asked.extend(&self.seed_items[hit.pattern().as_usize()]);
+    fn texts(&self, column: usize, cased: bool) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut add = |value: Value<'_>| {
+            texts.extend(value.text().map(|text| {
+                if cased {
+                    text.into_owned()
+                } else {
+                    lower(&text).into_owned()
                 }
-            }
+            }));
+        };
+        match self.readings[column] {
+            Reading::Plain => add(self.plain[column].value(self.at)),
+            Reading::Lookup(field) => match self.lookups.cell(field) {
+                CellOrColumn::Cell(cell) => cell.each(&mut add),
+                CellOrColumn::Value(value) => add(value),
+            },
+            Reading::Record => {}
         }
-        if !matches!(value, Value::Text(_)) {
-            asked.extend(&self.items);
-        }
-        asked.sort_unstable();
-        asked.dedup();
-        asked.retain(|id| {
-            let item = &items[*id as usize];
-            match (&item.test, &derived) {
-                (Test::Null, derived) => derived.is_none(),
-                (Test::Present, derived) => derived.is_some(),
-                (_, None) => false,
-                (Test::Any(atoms), Some(d)) => atoms.iter().any(|a| atom_holds(a, value, d, item.view)),
-                (Test::All(atoms), Some(d)) => atoms.iter().all(|a| atom_holds(a, value, d, item.view)),
-            }
+        texts
+    }
+
+    /// What is absent equals nothing, not even another absent field.
+    fn compares(&self, compare: &Compare) -> bool {
+        let Fields {
+            all, relation, cased, ..
+        } = compare.fields;
+        let left = self.texts(compare.left, cased);
+        let mut each = compare.others.iter().map(|other| {
+            let right = self.texts(*other, cased);
+            left.iter()
+                .any(|text| right.iter().any(|other| relation.holds(text, other)))
         });
-        self.asked = asked;
-    }
-
-    fn entry(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
-        let hash = match value {
-            Value::Null => 0,
-            Value::Text(text) => hasher.hash_one(text),
-            Value::Int(n) => hasher.hash_one((1u8, n)),
-            Value::Float(n) => hasher.hash_one((2u8, n.to_bits())),
-            Value::Bool(b) => hasher.hash_one((3u8, b)),
-        };
-        if let Some(&entry) = self.cache.get(&hash) {
-            return entry;
-        }
-        self.judge(value, items);
-        let entry = match self.entries.get(self.asked.as_slice()) {
-            Some(&entry) => entry,
-            None => {
-                let entry = u32::try_from(self.truths.len()).expect("bounded by the cache");
-                self.truths.push(self.asked.as_slice().into());
-                self.entries.insert(self.asked.as_slice().into(), entry);
-                entry
-            }
-        };
-        self.cache.insert(hash, entry);
-        entry
-    }
-
-    fn forget_when_full(&mut self) {
-        if self.cache.len() > CACHE_VALUES_MAX {
-            self.cache.clear();
-            self.truths.truncate(1);
-            self.entries.retain(|_, entry| *entry == 0);
-        }
-    }
-}
-
-fn atom_holds(atom: &Atom, value: Value<'_>, derived: &Derived<'_>, view: View) -> bool {
-    let matches = |matcher: &crate::sigma::pattern::Matcher| {
-        derived.any(view, |logged, lower| matcher.matches(Spelling { logged, lower }))
-    };
-    match atom {
-        Atom::Text(matcher) => matches(matcher),
-        Atom::Number {
-            order,
-            value: wanted,
-            text,
-        } => {
-            if let View::Score(class) = view {
-                return order.holds(derived.score(class), *wanted);
-            }
-            let as_number = !matches!(value, Value::Text(_)) || text.is_none();
-            (as_number && value.number().is_some_and(|n| order.holds(n, *wanted)))
-                || text.as_ref().is_some_and(matches)
+        if all {
+            each.all(|holds| holds)
+        } else {
+            each.any(|holds| holds)
         }
     }
 }
 
 impl Program {
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.watch.rules.is_empty()
     }
 
-    /// Columns the rules read, keywords as the columns of a record.
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(|column| column.name.as_str())
+    /// Columns of a batch that the rules read; [`KEYWORDS`] among them when there are keywords.
+    pub fn columns(&self) -> impl Iterator<Item = String> {
+        self.columns.iter().flat_map(|column| match column.name.as_str() {
+            KEYWORDS => PARTS
+                .iter()
+                .chain(&["raw", "attrs", KEYWORDS])
+                .map(|name| (*name).to_owned())
+                .collect(),
+            name => fields::stored(name),
+        })
     }
 
     /// Calls `hit(row, rule id)` for every match, rows in order.
     pub fn run(&mut self, batch: &EventBatch, mut hit: impl FnMut(usize, u32)) {
-        let rows = batch.rows();
-        let mut entries: Vec<Vec<u32>> = Vec::with_capacity(self.columns.len());
-        for column in &mut self.columns {
-            column.forget_when_full();
-            entries.push(column_entries(column, batch, &self.hasher, &self.items));
-        }
+        let (plain, entries) = self.read_plain(batch);
+        let plan = std::mem::take(&mut self.plan);
+        let mut lookups = Lookups::new(&plan, batch);
+        let record = Record::of(batch);
         let mut candidates: Vec<u32> = Vec::new();
-        for row in 0..rows {
-            self.generation = self.generation.wrapping_add(1);
-            if self.generation == 0 {
-                self.stamp.fill(0);
-                self.generation = 1;
-            }
+        for row in 0..batch.rows() {
+            self.next_generation();
             candidates.clear();
-            candidates.extend(&self.unconditional);
+            candidates.extend(&self.watch.unconditional);
             for (column, entries) in self.columns.iter().zip(&entries) {
-                let entry = entries[row];
-                if entry == 0 {
-                    continue;
-                }
-                for &item in &column.truths[entry as usize] {
+                let Some(entries) = entries else { continue };
+                for &item in &column.truths[entries[row] as usize] {
                     self.stamp[item as usize] = self.generation;
-                    candidates.extend(&self.woken[item as usize]);
+                    candidates.extend(&self.watch.woken[item as usize]);
                 }
             }
+            self.read_late(row, &mut lookups, &record, &mut candidates);
             if candidates.len() > 1 {
                 candidates.sort_unstable();
                 candidates.dedup();
             }
+            let view = Row {
+                stamp: &self.stamp,
+                generation: self.generation,
+                compares: &self.compares,
+                readings: &self.readings,
+                plain: &plain,
+                lookups: &lookups,
+                at: row,
+            };
             for &rule in &candidates {
-                let (expr, id) = &self.rules[rule as usize];
-                if holds(expr, &self.stamp, self.generation) {
-                    hit(row, *id);
+                let rule = &self.watch.rules[rule as usize];
+                if view.holds(&rule.expr) {
+                    hit(row, rule.id);
                 }
             }
         }
+        drop(lookups);
+        self.plan = plan;
     }
-}
 
-fn column_entries(
-    program: &mut ColumnProgram,
-    batch: &EventBatch,
-    hasher: &RandomState,
-    items: &[ItemSpec],
-) -> Vec<u32> {
-    if program.name == KEYWORDS {
-        let record = Record::of(batch);
-        return (0..batch.rows())
-            .map(|row| program.entry(Value::Text(&record.text(row)), hasher, items))
-            .collect();
-    }
-    let column = Column::of(batch, &program.name);
-    (0..batch.rows())
-        .map(|row| program.entry(column.value(row), hasher, items))
-        .collect()
-}
-
-/// The record as keywords see it: `raw`, or what is left of it.
-struct Record<'a>(Vec<Column<'a>>);
-
-impl<'a> Record<'a> {
-    fn of(batch: &'a EventBatch) -> Record<'a> {
-        const PARTS: [&str; 8] = [
-            "src_ip",
-            "method",
-            "uri",
-            "status",
-            "ua",
-            "dst_host",
-            "cs_referer",
-            "message",
-        ];
-        match Column::of(batch, "raw") {
-            Column::Absent => Record(PARTS.iter().map(|name| Column::of(batch, name)).collect()),
-            raw => Record(vec![raw]),
+    /// The columns of the batch, and for each plain one the entry of every row.
+    fn read_plain<'b>(&mut self, batch: &'b EventBatch) -> (Vec<Column<'b>>, Vec<Option<Vec<u32>>>) {
+        let mut plain = Vec::with_capacity(self.columns.len());
+        let mut entries = Vec::with_capacity(self.columns.len());
+        for (column, reading) in self.columns.iter_mut().zip(&self.readings) {
+            column.forget_when_full();
+            let source = match reading {
+                Reading::Plain => Column::of(batch, &column.name),
+                _ => Column::Absent,
+            };
+            entries.push((*reading == Reading::Plain).then(|| {
+                (0..batch.rows())
+                    .map(|row| column.entry(source.value(row), &self.hasher, &self.items))
+                    .collect()
+            }));
+            plain.push(source);
         }
+        (plain, entries)
     }
 
-    fn text(&self, row: usize) -> String {
-        let mut text = String::new();
-        for column in &self.0 {
-            if let Some(part) = column.value(row).text() {
-                if !text.is_empty() {
-                    text.push(' ');
-                }
-                text.push_str(&part);
+    /// Looks into JSON and at the whole record, where a rule needs it that could still hold or
+    /// that shows itself no other way.
+    fn read_late(
+        &mut self,
+        row: usize,
+        lookups: &mut Lookups<'_, '_>,
+        record: &Record<'_>,
+        candidates: &mut Vec<u32>,
+    ) {
+        let asks = |watch: &Watch, candidates: &[u32], of: fn(&RuleSpec) -> bool| {
+            candidates.iter().any(|rule| of(&watch.rules[*rule as usize]))
+        };
+        if self.watch.lookups_always || asks(&self.watch, candidates, |rule| rule.lookups) {
+            lookups.read(row);
+            self.look(lookups, candidates);
+        }
+        if self.watch.record_always || asks(&self.watch, candidates, |rule| rule.record) {
+            self.look_at_record(record, row, candidates);
+            if asks(&self.watch, candidates, |rule| rule.lookups) {
+                lookups.read(row);
+                self.look(lookups, candidates);
             }
         }
-        text
     }
-}
 
-fn holds(expr: &Expr, stamp: &[u32], generation: u32) -> bool {
-    match expr {
-        Expr::Item(item) => stamp[*item as usize] == generation,
-        Expr::Not(inner) => !holds(inner, stamp, generation),
-        Expr::And(parts) => parts.iter().all(|part| holds(part, stamp, generation)),
-        Expr::Or(parts) => parts.iter().any(|part| holds(part, stamp, generation)),
+    fn next_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 {
+            self.stamp.fill(0);
+            self.looked.fill(0);
+            self.generation = 1;
+        }
+    }
+
+    /// Marks the items true for the looked-up fields of the row just read.
+    fn look(&mut self, lookups: &Lookups<'_, '_>, candidates: &mut Vec<u32>) {
+        for field in lookups.present() {
+            let at = self.looked_up[field as usize];
+            if self.looked[at] == self.generation {
+                continue;
+            }
+            self.looked[at] = self.generation;
+            let column = &mut self.columns[at];
+            let entry = match lookups.cell(field as usize) {
+                CellOrColumn::Value(value) => column.entry(value, &self.hasher, &self.items),
+                CellOrColumn::Cell(cell @ (Cell::List(_) | Cell::Object)) => {
+                    let mut values = Vec::new();
+                    cell.each(&mut |value| values.push(value));
+                    column.entry_of(&values, &self.hasher, &self.items)
+                }
+                CellOrColumn::Cell(cell) => {
+                    let mut single = Value::Null;
+                    cell.each(&mut |value| single = value);
+                    column.entry(single, &self.hasher, &self.items)
+                }
+            };
+            for &item in &column.truths[entry as usize] {
+                self.stamp[item as usize] = self.generation;
+                candidates.extend(&self.watch.woken[item as usize]);
+            }
+        }
+        // Absence says something to some items.
+        for &at in &self.telling {
+            if self.looked[at] == self.generation {
+                continue;
+            }
+            self.looked[at] = self.generation;
+            let column = &self.columns[at];
+            for &item in &column.truths[column.nothing as usize] {
+                self.stamp[item as usize] = self.generation;
+                candidates.extend(&self.watch.woken[item as usize]);
+            }
+        }
+    }
+
+    /// Marks the keywords that are in the row. Records hardly repeat: nothing is remembered.
+    fn look_at_record(&mut self, record: &Record<'_>, row: usize, candidates: &mut Vec<u32>) {
+        let texts = record.texts(row);
+        let values: Vec<Value<'_>> = texts.iter().map(|text| Value::Text(text)).collect();
+        for (column, reading) in self.columns.iter_mut().zip(&self.readings) {
+            if *reading != Reading::Record {
+                continue;
+            }
+            column.judge(&values, !values.is_empty(), &self.items);
+            for &item in column.asked() {
+                self.stamp[item as usize] = self.generation;
+                candidates.extend(&self.watch.woken[item as usize]);
+            }
+        }
     }
 }
 
@@ -511,8 +560,8 @@ mod tests {
         let costly = uri
             .always
             .iter()
-            .filter(|item| !matches!(view(item), View::Score(_)));
-        let costly = costly.count();
-        assert!(costly <= 1, "{costly} of {} items", uri.items.len());
+            .filter(|item| !matches!(view(item), View::Score(_)))
+            .count();
+        assert!(costly <= 1, "{costly} items");
     }
 }

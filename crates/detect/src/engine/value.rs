@@ -1,8 +1,13 @@
 //! Values of columns, and the parts of a URI.
 
-use crate::fields::{FieldRef, View};
+use super::lookup::{CellOrColumn, LookupPlan, Lookups};
+use crate::fields::{self, FieldRef, View};
 use crate::payload::{self, Class, Verdicts};
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, StringViewArray};
+use crate::sigma::pattern::lowered;
+use arrow::array::{
+    Array, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, StringViewArray,
+    TimestampMicrosecondArray,
+};
 use arrow::datatypes::DataType;
 use haetae_event::EventBatch;
 use haetae_event::decode;
@@ -10,9 +15,14 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 /// One column of a batch, typed.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Column<'a> {
     Absent,
+    /// Microseconds.
+    Time(&'a TimestampMicrosecondArray),
+    /// A field that is looked up in several places, see [`crate::fields::LOOKUP`]: only
+    /// [`field_text`] reads it.
+    Lookup(&'a EventBatch, Box<LookupPlan>),
     Text(&'a StringViewArray),
     Int32(&'a Int32Array),
     Int64(&'a Int64Array),
@@ -33,6 +43,11 @@ pub enum Value<'a> {
 impl<'a> Column<'a> {
     /// Columns of other types than rules can read are taken as absent.
     pub fn of(batch: &'a EventBatch, name: &str) -> Column<'a> {
+        if name.starts_with(fields::LOOKUP) {
+            let mut plan = LookupPlan::default();
+            plan.add(name);
+            return Column::Lookup(batch, Box::new(plan));
+        }
         let Some(column) = batch.column(name) else {
             return Column::Absent;
         };
@@ -42,6 +57,9 @@ impl<'a> Column<'a> {
             DataType::Int64 => Column::Int64(column.as_primitive()),
             DataType::Float64 => Column::Float(column.as_primitive()),
             DataType::Boolean => Column::Bool(column.as_boolean()),
+            DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, _) => {
+                Column::Time(column.as_primitive())
+            }
             _ => Column::Absent,
         }
     }
@@ -52,6 +70,7 @@ impl<'a> Column<'a> {
             Column::Int32(a) if a.is_valid(row) => Value::Int(i64::from(a.value(row))),
             Column::Int64(a) if a.is_valid(row) => Value::Int(a.value(row)),
             Column::Float(a) if a.is_valid(row) => Value::Float(a.value(row)),
+            Column::Time(a) if a.is_valid(row) => Value::Int(a.value(row)),
             Column::Bool(a) if a.is_valid(row) => Value::Bool(a.value(row)),
             _ => Value::Null,
         }
@@ -116,6 +135,15 @@ fn percent(score: f32) -> f64 {
 
 /// Text of a field of one row, for group keys and distinct values.
 pub fn field_text<'a>(column: &Column<'a>, row: usize, field: &FieldRef) -> Option<Cow<'a, str>> {
+    if let Column::Lookup(batch, plan) = column {
+        let mut lookups = Lookups::new(plan, batch);
+        lookups.read(row);
+        let text = match lookups.cell(0) {
+            CellOrColumn::Cell(cell) => cell.text(),
+            CellOrColumn::Value(value) => value.text().map(Cow::into_owned),
+        };
+        return text.map(|text| Cow::Owned(part(&text, field.view).into_owned()));
+    }
     match column.value(row) {
         Value::Text(text) => Some(part(text, field.view)),
         Value::Null => None,
@@ -123,10 +151,10 @@ pub fn field_text<'a>(column: &Column<'a>, row: usize, field: &FieldRef) -> Opti
     }
 }
 
-/// A text with its derived spellings, made once per distinct value.
+/// A text with its derived spellings, each made once, when first asked for.
 pub struct Derived<'a> {
     pub logged: &'a str,
-    pub lower: Cow<'a, str>,
+    lower: OnceCell<Cow<'a, str>>,
     /// Stem and query decoded apart, so that an escaped `?` does not move the border.
     pub decoded: Option<Decoded>,
     /// Judged when the first rule asks.
@@ -144,12 +172,10 @@ pub struct Decoded {
 
 /// Lower case without a copy where nothing changes.
 pub fn lower(text: &str) -> Cow<'_, str> {
-    if !text.is_ascii() {
-        Cow::Owned(text.to_lowercase())
-    } else if text.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
+    if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_uppercase()) {
         Cow::Borrowed(text)
+    } else {
+        Cow::Owned(lowered(text))
     }
 }
 
@@ -178,7 +204,7 @@ impl<'a> Derived<'a> {
         });
         Derived {
             logged,
-            lower: lower(logged),
+            lower: OnceCell::new(),
             decoded,
             scores: OnceCell::new(),
         }
@@ -189,30 +215,37 @@ impl<'a> Derived<'a> {
         percent(self.scores.get_or_init(|| payload::uri(self.logged)).score(class))
     }
 
+    /// In lower case, as logged otherwise.
+    pub fn lower(&self) -> &str {
+        self.lower.get_or_init(|| lower(self.logged))
+    }
+
     /// Calls `each` with (as logged, lower-cased) spellings of `view` until it returns true.
     pub fn any(&self, view: View, mut each: impl FnMut(&str, &str) -> bool) -> bool {
         let decoded = self.decoded.as_ref();
         match view {
-            View::Whole => each(self.logged, &self.lower),
+            View::Whole => each(self.logged, self.lower()),
             View::Decoded => match decoded {
                 Some(d) => each(&d.whole, &d.lower),
-                None => each(self.logged, &self.lower),
+                None => each(self.logged, self.lower()),
             },
-            View::Both => each(self.logged, &self.lower) || decoded.is_some_and(|d| each(&d.whole, &d.lower)),
+            View::Both => {
+                each(self.logged, self.lower()) || decoded.is_some_and(|d| each(&d.whole, &d.lower))
+            }
             View::Stem => {
-                each(split_uri(self.logged).0, split_uri(&self.lower).0)
+                each(split_uri(self.logged).0, split_uri(self.lower()).0)
                     || decoded.is_some_and(|d| each(&d.whole[..d.stem.0], &d.lower[..d.stem.1]))
             }
             View::Query => {
                 let logged = split_uri(self.logged).1.unwrap_or("");
-                each(logged, split_uri(&self.lower).1.unwrap_or(""))
-                    || each(self.logged, &self.lower)
+                each(logged, split_uri(self.lower()).1.unwrap_or(""))
+                    || each(self.logged, self.lower())
                     || decoded.is_some_and(|d| {
                         (d.has_query && each(&d.whole[d.stem.0 + 1..], &d.lower[d.stem.1 + 1..]))
                             || each(&d.whole, &d.lower)
                     })
             }
-            View::Extension => each(extension(self.logged), extension(&self.lower)),
+            View::Extension => each(extension(self.logged), extension(self.lower())),
             View::Score(class) => {
                 let score = self.score(class).to_string();
                 each(&score, &score)

@@ -37,6 +37,9 @@ pub fn parse(text: &str, names: &[String]) -> Result<Condition, String> {
     let condition = reader.or()?;
     match reader.tokens.get(reader.at) {
         None => Ok(condition),
+        Some(near) if near.eq_ignore_ascii_case("near") => {
+            Err("`near` is obsolete; write a correlation rule of type temporal".into())
+        }
         Some(left) => Err(format!("unexpected `{left}` in the condition")),
     }
 }

@@ -3,9 +3,12 @@
 use super::condition::{self, Condition};
 use super::correlation::{self, Correlation};
 use super::item::{self, Item, ItemProblem};
+use super::placeholder::Placeholders;
+use crate::logsource::Mapping;
 use haetae_event::Level;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a rule says about itself.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct Custom {
     pub proxy_aware: bool,
     /// Matching events no further apart than this are one episode.
     pub gap_us: Option<i64>,
+    /// Of a filter: which sign its condition has.
+    pub filter: Option<super::filter::Sign>,
 }
 
 /// Missing keys mean any.
@@ -48,6 +53,15 @@ pub struct Rule {
     pub source: LogSource,
     pub condition: Condition,
     /// Search identifier → what it means.
+    pub searches: BTreeMap<String, Search>,
+    /// Where it looks; nowhere until the loader has asked the pipeline.
+    pub mapping: Arc<Mapping>,
+}
+
+/// What a `detection` or a `filter` asks of an event.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    pub condition: Condition,
     pub searches: BTreeMap<String, Search>,
 }
 
@@ -73,30 +87,43 @@ fn problem<T>(code: &'static str, message: impl Into<String>, hint: &'static str
     })
 }
 
-/// Checks one document.
+/// Checks one document that is no filter ([`super::filter`]).
 ///
 /// # Errors
 /// Everything that this engine would not honour.
-pub fn read(value: &Value) -> Result<Document, ItemProblem> {
+pub fn read(value: &Value, known: &Placeholders) -> Result<Document, ItemProblem> {
     let Value::Object(map) = value else {
         return problem("sigma-document", "a rule is a map", "");
     };
     let attributes = attributes(map)?;
-    match (map.get("detection"), map.get("correlation"), map.get("filter")) {
-        (Some(Value::Object(detection)), None, None) => rule(attributes, map, detection),
-        (None, Some(Value::Object(inner)), None) => {
+    match (map.get("detection"), map.get("correlation")) {
+        (Some(Value::Object(inner)), None) => {
+            let source = log_source(map)?;
+            let Detection { condition, searches } = detection(inner, &[], known)?;
+            Ok(Document::Rule(Rule {
+                attributes,
+                source,
+                condition,
+                searches,
+                mapping: Arc::default(),
+            }))
+        }
+        (None, Some(Value::Object(inner))) => {
             Ok(Document::Correlation(attributes, correlation::read(inner, map)?))
         }
-        (None, None, Some(_)) => problem("sigma-filter", "filters are not supported", ""),
         _ => problem(
             "sigma-document",
-            "a rule needs `detection` or `correlation`, a map",
+            "a document needs one of `detection`, `correlation` and `filter`, a map",
             "",
         ),
     }
 }
 
-fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
+/// What every document says about itself.
+///
+/// # Errors
+/// A missing title, an unknown level, an unknown setting of ours.
+pub fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
     let text = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
     let Some(title) = text("title") else {
         return problem("sigma-document", "a rule needs a `title`", "");
@@ -141,7 +168,7 @@ fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
 fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     let mut custom = Custom::default();
     let Some(value) = value else { return Ok(custom) };
-    let bad = "haetae: {entity: [field], proxy_aware: true, gap: 10m}";
+    let bad = "haetae: {entity: [field], proxy_aware: true, gap: 10m, filter: exclude}";
     for (key, value) in value.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
             ("entity", Value::Array(fields)) => {
@@ -151,6 +178,9 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
                     .collect();
             }
             ("proxy_aware", Value::Bool(on)) => custom.proxy_aware = *on,
+            ("filter", Value::String(text)) if super::filter::Sign::named(text).is_some() => {
+                custom.filter = super::filter::Sign::named(text);
+            }
             ("gap", Value::String(text)) => custom.gap_us = correlation::span_us(text),
             _ => return problem("sigma-custom", format!("`haetae.{key}` is not a setting"), bad),
         }
@@ -158,14 +188,17 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     Ok(custom)
 }
 
-fn rule(
-    attributes: Attributes,
+/// Reads search identifiers and their condition; keys in `aside` are neither.
+///
+/// # Errors
+/// What of it this engine cannot honour.
+pub fn detection(
     map: &Map<String, Value>,
-    detection: &Map<String, Value>,
-) -> Result<Document, ItemProblem> {
-    let source = log_source(map)?;
+    aside: &[&str],
+    known: &Placeholders,
+) -> Result<Detection, ItemProblem> {
     let mut searches = BTreeMap::new();
-    for (name, value) in detection {
+    for (name, value) in map {
         match name.as_str() {
             "condition" => {}
             "timeframe" => {
@@ -175,19 +208,27 @@ fn rule(
                     "write a correlation rule",
                 );
             }
+            name if aside.contains(&name) => {}
             _ => {
-                searches.insert(name.clone(), search(value)?);
+                searches.insert(name.clone(), search(value, known)?);
             }
         }
     }
     let names: Vec<String> = searches.keys().cloned().collect();
-    let texts: Vec<&str> = match detection.get("condition") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(many)) if !many.is_empty() => many.iter().filter_map(Value::as_str).collect(),
+    let texts: Vec<&Value> = match map.get("condition") {
+        Some(one @ Value::String(_)) => vec![one],
+        Some(Value::Array(many)) if !many.is_empty() => many.iter().collect(),
         _ => return problem("sigma-condition", "the detection needs a `condition`", ""),
     };
     let mut parts = Vec::new();
     for text in texts {
+        let Value::String(text) = text else {
+            return problem(
+                "sigma-condition",
+                format!("the condition `{text}` is no text"),
+                "",
+            );
+        };
         match condition::parse(text, &names) {
             Ok(part) => parts.push(part),
             Err(message) => return problem("sigma-condition", message, ""),
@@ -198,15 +239,14 @@ fn rule(
     } else {
         Condition::Or(parts)
     };
-    Ok(Document::Rule(Rule {
-        attributes,
-        source,
-        condition,
-        searches,
-    }))
+    Ok(Detection { condition, searches })
 }
 
-fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
+/// The `logsource` of a document.
+///
+/// # Errors
+/// When there is none.
+pub fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
     let Some(Value::Object(source)) = map.get("logsource") else {
         return problem("sigma-logsource", "a detection rule needs a `logsource`", "");
     };
@@ -218,38 +258,39 @@ fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
     })
 }
 
-fn search(value: &Value) -> Result<Search, ItemProblem> {
+fn search(value: &Value, known: &Placeholders) -> Result<Search, ItemProblem> {
     match value {
-        Value::Object(map) => all_of(map),
+        Value::Object(map) => all_of(map, known),
         Value::Array(values) if values.is_empty() => problem("sigma-value", "an empty search", ""),
         Value::Array(values) => {
             let (maps, words): (Vec<&Value>, Vec<&Value>) = values.iter().partition(|v| v.is_object());
             let mut parts = Vec::new();
             for map in maps {
-                parts.push(all_of(map.as_object().expect("partitioned by is_object"))?);
+                parts.push(all_of(map.as_object().expect("partitioned by is_object"), known)?);
             }
             if !words.is_empty() {
                 let words: Vec<Value> = words.into_iter().cloned().collect();
-                parts.push(Search::AllOf(vec![item::keywords(&words)?]));
+                parts.push(Search::AllOf(vec![item::keywords(&words, known)?]));
             }
             Ok(Search::AnyOf(parts))
         }
         Value::Null => problem("sigma-value", "an empty search", ""),
-        one => Ok(Search::AllOf(vec![item::keywords(std::slice::from_ref(one))?])),
+        one => Ok(Search::AllOf(vec![item::keywords(
+            std::slice::from_ref(one),
+            known,
+        )?])),
     }
 }
 
-fn all_of(map: &Map<String, Value>) -> Result<Search, ItemProblem> {
+fn all_of(map: &Map<String, Value>, known: &Placeholders) -> Result<Search, ItemProblem> {
     if map.is_empty() {
         return problem("sigma-value", "an empty search", "");
     }
     let mut items = Vec::new();
     for (key, value) in map {
-        let mut item = item::read(key, value)?;
-        if item.field.is_none()
-            && let item::Test::Any(atoms) | item::Test::All(atoms) = &mut item.test
-        {
-            item::open(atoms);
+        let mut item = item::read(key, value, known)?;
+        if item.field.is_none() {
+            item::open(&mut item.test);
         }
         items.push(item);
     }
@@ -257,6 +298,12 @@ fn all_of(map: &Map<String, Value>) -> Result<Search, ItemProblem> {
 }
 
 impl Document {
+    /// Whether a reference in another document means this one: its id or its name.
+    pub fn answers_to(&self, reference: &str) -> bool {
+        let attributes = self.attributes();
+        attributes.id == reference || attributes.name.as_deref() == Some(reference)
+    }
+
     pub fn attributes(&self) -> &Attributes {
         match self {
             Document::Rule(rule) => &rule.attributes,

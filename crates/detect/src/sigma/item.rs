@@ -1,30 +1,80 @@
 //! Detection items: `field|modifier: values`.
+//!
+//! Source: Sigma specification 2.1.0, *Sigma Rules*. Decided here, where it leaves room: a number
+//! compares as a number (also with a text that is one) and as its text; a quoted number is a text;
+//! `neq` turns the whole item round, so it holds for an absent field too; what base64 yields is
+//! compared as every text is, without case unless `cased` is given.
 
-use super::pattern::{Block, Glob, Matcher};
+use super::encode;
+use super::modifiers::{Encoding, Modifiers};
+use super::moment::Part;
+use super::pattern::{Block, DASHES, Glob, Matcher, Piece};
+use super::placeholder::{self, Placeholders};
 use serde_json::Value;
 
 /// What a field is asked.
 #[derive(Clone, Debug)]
 pub enum Test {
-    /// One of the texts matches.
+    /// One of the values matches.
     Any(Vec<Atom>),
-    /// Each of the texts matches.
-    All(Vec<Atom>),
+    /// Of each group one value matches.
+    All(Vec<Vec<Atom>>),
     /// The field is absent or null.
     Null,
-    /// The field is there, whatever it holds.
+    /// The field is there and not null, whatever it holds.
     Present,
+    /// Compared with other fields of the same event.
+    Fields(Fields),
+}
+
+/// Other fields to compare a field with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    pub names: Vec<String>,
+    /// With every one of them, not only with one.
+    pub all: bool,
+    pub relation: Relation,
+    pub cased: bool,
+}
+
+/// What the field does to the other one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Equals,
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+impl Relation {
+    pub fn holds(self, text: &str, other: &str) -> bool {
+        match self {
+            Relation::Equals => text == other,
+            Relation::Contains => text.contains(other),
+            Relation::StartsWith => text.starts_with(other),
+            Relation::EndsWith => text.ends_with(other),
+        }
+    }
 }
 
 /// One value to compare with.
 #[derive(Clone, Debug)]
 pub enum Atom {
     Text(Matcher),
-    /// Numbers compare as numbers, and as their text where the field is text.
+    /// Numbers compare as numbers, and as their text where there is one.
     Number {
         order: Order,
         value: f64,
+        /// The same without rounding, for equality.
+        whole: Option<i64>,
         text: Option<Matcher>,
+    },
+    Truth(bool),
+    /// A part of the time that the field holds.
+    Moment {
+        part: Part,
+        order: Order,
+        value: f64,
     },
 }
 
@@ -68,156 +118,114 @@ pub struct ItemProblem {
     pub hint: &'static str,
 }
 
-fn problem<T>(code: &'static str, message: String, hint: &'static str) -> Result<T, ItemProblem> {
-    Err(ItemProblem { code, message, hint })
+fn problem<T>(code: &'static str, message: impl Into<String>, hint: &'static str) -> Result<T, ItemProblem> {
+    Err(ItemProblem {
+        code,
+        message: message.into(),
+        hint,
+    })
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Modifiers {
-    contains: bool,
-    starts: bool,
-    ends: bool,
-    all: bool,
-    cased: bool,
-    exists: bool,
-    negated: bool,
-    cidr: bool,
-    regex: bool,
-    ignore_case: bool,
-    multi_line: bool,
-    dot_all: bool,
-    order: Option<Order>,
-}
-
-const KNOWN: &str =
-    "contains, startswith, endswith, all, cased, re, i, m, s, cidr, exists, lt, lte, gt, gte, neq";
-
-impl Modifiers {
-    fn read<'a>(names: impl Iterator<Item = &'a str>) -> Result<Modifiers, ItemProblem> {
-        let mut m = Modifiers::default();
-        for name in names {
-            match name {
-                "contains" => m.contains = true,
-                "startswith" => m.starts = true,
-                "endswith" => m.ends = true,
-                "all" => m.all = true,
-                "cased" => m.cased = true,
-                "exists" => m.exists = true,
-                "neq" => m.negated = true,
-                "cidr" => m.cidr = true,
-                "re" => m.regex = true,
-                "i" | "ignorecase" if m.regex => m.ignore_case = true,
-                "m" | "multiline" if m.regex => m.multi_line = true,
-                "s" | "dotall" if m.regex => m.dot_all = true,
-                "lt" => m.order = Some(Order::Less),
-                "lte" => m.order = Some(Order::LessEqual),
-                "gt" => m.order = Some(Order::Greater),
-                "gte" => m.order = Some(Order::GreaterEqual),
-                other => {
-                    return problem(
-                        "sigma-modifier",
-                        format!("modifier `{other}` is not supported"),
-                        KNOWN,
-                    );
-                }
-            }
-        }
-        let kinds = [
-            m.exists,
-            m.cidr,
-            m.regex,
-            m.order.is_some(),
-            m.starts || m.ends || m.contains,
-        ];
-        if kinds.into_iter().filter(|on| *on).count() > 1 {
-            return problem(
-                "sigma-modifier",
-                "these modifiers exclude each other".into(),
-                "use one of contains/startswith/endswith, re, cidr, exists, or a comparison",
-            );
-        }
-        Ok(m)
-    }
+fn bad_value<T>(message: impl Into<String>, hint: &'static str) -> Result<T, ItemProblem> {
+    problem("sigma-value", message, hint)
 }
 
 /// Reads one `key: value` of a search identifier.
 ///
 /// # Errors
 /// What of it this engine cannot honour.
-pub fn read(key: &str, value: &Value) -> Result<Item, ItemProblem> {
+pub fn read(key: &str, value: &Value, known: &Placeholders) -> Result<Item, ItemProblem> {
     let mut parts = key.split('|');
     let field = parts.next().filter(|name| !name.is_empty()).map(str::to_owned);
     let m = Modifiers::read(parts)?;
-    let source = format!("{key}: {value}");
-    let item = |test, negated| Item {
+    if field.is_none() && (m.exists || m.cidr || m.field || m.order.is_some() || m.part.is_some()) {
+        return problem(
+            "sigma-modifier",
+            format!("`{key}` asks something of a field and names none"),
+            "keywords take contains, all, cased, re, windash, expand and encodings",
+        );
+    }
+    let item = |test| Item {
         field: field.clone(),
-        negated,
+        negated: m.negated,
         test,
-        source: source.clone(),
+        source: format!("{key}: {value}"),
     };
     if m.exists {
-        return match (value, &field) {
-            (Value::Bool(wanted), Some(_)) => Ok(item(Test::Present, *wanted == m.negated)),
-            _ => problem(
-                "sigma-value",
-                "`exists` takes a field and true or false".into(),
-                "",
-            ),
+        return match value {
+            Value::Bool(wanted) => Ok(Item {
+                negated: !wanted,
+                ..item(Test::Present)
+            }),
+            _ => bad_value("`exists` takes true or false", ""),
         };
     }
     let values = match value {
-        Value::Null => return Ok(item(Test::Null, m.negated)),
+        Value::Null
+            if m == (Modifiers {
+                negated: m.negated,
+                ..Modifiers::default()
+            }) =>
+        {
+            return Ok(item(Test::Null));
+        }
+        Value::Null => return bad_value(format!("`{key}` takes a value, not null"), ""),
         Value::Array(values) => values.as_slice(),
         Value::Object(_) => {
-            return problem(
-                "sigma-value",
-                format!("`{key}` holds a map; expected a value or a list"),
-                "",
-            );
+            return bad_value(format!("`{key}` holds a map; expected a value or a list"), "");
         }
         one => std::slice::from_ref(one),
     };
     if values.is_empty() {
-        return problem("sigma-value", format!("`{key}` holds an empty list"), "");
+        return bad_value(format!("`{key}` holds an empty list"), "");
     }
     if m.all && values.len() < 2 {
-        return problem(
-            "sigma-value",
-            "`all` needs a list of several values".into(),
-            "drop `|all`",
-        );
+        return bad_value("`all` needs a list of several values", "drop `|all`");
     }
-    let atoms = values
+    if m.field {
+        return Ok(item(Test::Fields(fields(values, &m)?)));
+    }
+    let groups = values
         .iter()
-        .map(|value| atom(value, m))
+        .map(|value| atoms(value, &m, known))
         .collect::<Result<Vec<_>, _>>()?;
-    let test = if m.all { Test::All(atoms) } else { Test::Any(atoms) };
-    Ok(item(test, m.negated))
+    Ok(item(if m.all {
+        Test::All(groups)
+    } else {
+        Test::Any(groups.into_iter().flatten().collect())
+    }))
 }
 
 /// A bare keyword, or a list of them.
 ///
 /// # Errors
 /// As [`read`].
-pub fn keywords(values: &[Value]) -> Result<Item, ItemProblem> {
-    let mut item = read("", &Value::Array(values.to_vec()))?;
-    if let Test::Any(atoms) = &mut item.test {
-        open(atoms);
-    }
+pub fn keywords(values: &[Value], known: &Placeholders) -> Result<Item, ItemProblem> {
+    let mut item = read("", &Value::Array(values.to_vec()), known)?;
+    open(&mut item.test);
     Ok(item)
 }
 
 /// Keywords are sought anywhere in the record.
-pub fn open(atoms: &mut [Atom]) {
+pub fn open(test: &mut Test) {
+    match test {
+        Test::Any(atoms) => open_atoms(atoms),
+        Test::All(groups) => groups.iter_mut().for_each(|atoms| open_atoms(atoms)),
+        Test::Null | Test::Present | Test::Fields(_) => {}
+    }
+}
+
+fn open_atoms(atoms: &mut [Atom]) {
     for atom in atoms {
         let matcher = match atom {
             Atom::Text(matcher)
             | Atom::Number {
                 text: Some(matcher), ..
-            } => matcher,
-            Atom::Number { text: None, .. } => continue,
+            } => matcher.clone(),
+            Atom::Truth(truth) => Matcher::of_glob(Glob::literal(&truth.to_string()), false),
+            Atom::Number { text: None, .. } | Atom::Moment { .. } => continue,
         };
-        let opened = match matcher.clone() {
+        let opened = match matcher {
             Matcher::Exact { text, cased }
             | Matcher::Prefix { text, cased }
             | Matcher::Suffix { text, cased } => Matcher::Contains { text, cased },
@@ -231,62 +239,193 @@ pub fn open(atoms: &mut [Atom]) {
     }
 }
 
-fn atom(value: &Value, m: Modifiers) -> Result<Atom, ItemProblem> {
+fn fields(values: &[Value], m: &Modifiers) -> Result<Fields, ItemProblem> {
+    let name = |value: &Value| match value {
+        Value::String(text) => match Glob::parse(text).plain() {
+            Some(name) if !name.is_empty() => Ok(name.to_owned()),
+            _ => bad_value(format!("`{text}` is not the name of a field"), ""),
+        },
+        other => bad_value(format!("`fieldref` takes the name of a field, not {other}"), ""),
+    };
+    Ok(Fields {
+        names: values.iter().map(name).collect::<Result<_, _>>()?,
+        all: m.all,
+        relation: match (m.contains, m.starts, m.ends) {
+            (true, ..) => Relation::Contains,
+            (_, true, _) => Relation::StartsWith,
+            (.., true) => Relation::EndsWith,
+            _ => Relation::Equals,
+        },
+        cased: m.cased,
+    })
+}
+
+/// What one written value asks for: one of the atoms must hold.
+fn atoms(value: &Value, m: &Modifiers, known: &Placeholders) -> Result<Vec<Atom>, ItemProblem> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
-        _ => return problem("sigma-value", "a list may hold texts and numbers only".into(), ""),
+        Value::Null => {
+            return bad_value(
+                "a list may not hold null",
+                "write `field: null` in a selection of its own",
+            );
+        }
+        _ => return bad_value("a list may hold texts and numbers only", ""),
     };
-    if let Some(order) = m.order {
-        return match text.parse::<f64>() {
-            Ok(value) => Ok(Atom::Number {
-                order,
-                value,
-                text: None,
-            }),
-            Err(_) => problem("sigma-value", format!("`{text}` is not a number"), ""),
-        };
+    if m.order.is_some() || m.part.is_some() {
+        return comparison(&text, m).map(|atom| vec![atom]);
     }
     if m.cidr {
         return match Block::parse(&text) {
-            Some(block) => Ok(Atom::Text(Matcher::Cidr(block))),
-            None => problem(
-                "sigma-value",
-                format!("`{text}` is not an address block"),
-                "write 10.0.0.0/8",
-            ),
+            Some(block) => Ok(vec![Atom::Text(Matcher::Cidr(block))]),
+            None => bad_value(format!("`{text}` is not an address block"), "write 10.0.0.0/8"),
         };
     }
     if m.regex {
-        let built = regex::RegexBuilder::new(&text)
-            .case_insensitive(m.ignore_case)
-            .multi_line(m.multi_line)
-            .dot_matches_new_line(m.dot_all)
-            .build();
-        return match built {
-            Ok(regex) => Ok(Atom::Text(Matcher::Regex(regex))),
-            Err(error) => problem(
-                "sigma-regex",
-                format!("the regular expression cannot be used: {error}"),
-                "look-around and back-references are not part of Sigma",
-            ),
+        return regex(&text, m).map(|matcher| vec![Atom::Text(matcher)]);
+    }
+    let texts = if m.expand {
+        placeholder::expand(&text, known)?
+    } else {
+        vec![text]
+    };
+    let mut atoms = Vec::new();
+    for text in &texts {
+        for glob in globs(text, m)? {
+            let matcher = Matcher::of_glob(opened(glob, m), m.cased);
+            atoms.push(match value {
+                Value::Number(number) if !m.opens() => Atom::Number {
+                    order: Order::Equal,
+                    value: number.as_f64().unwrap_or(f64::NAN),
+                    whole: number.as_i64(),
+                    text: Some(matcher),
+                },
+                Value::Bool(truth) if !m.opens() => Atom::Truth(*truth),
+                _ => Atom::Text(matcher),
+            });
+        }
+    }
+    Ok(atoms)
+}
+
+fn comparison(text: &str, m: &Modifiers) -> Result<Atom, ItemProblem> {
+    let value = match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => value,
+        _ => return bad_value(format!("`{text}` is not a number"), ""),
+    };
+    let order = m.order.unwrap_or(Order::Equal);
+    Ok(match m.part {
+        Some(part) => Atom::Moment { part, order, value },
+        None => Atom::Number {
+            order,
+            value,
+            whole: None,
+            text: None,
+        },
+    })
+}
+
+fn opened(glob: Glob, m: &Modifiers) -> Glob {
+    let glob = if m.contains || m.ends {
+        glob.open_start()
+    } else {
+        glob
+    };
+    if m.contains || m.starts {
+        glob.open_end()
+    } else {
+        glob
+    }
+}
+
+fn regex(text: &str, m: &Modifiers) -> Result<Matcher, ItemProblem> {
+    // A regular expression is sought anywhere, so `contains` says nothing new.
+    let pattern = match (m.starts, m.ends) {
+        (true, _) => format!("\\A(?:{text})"),
+        (_, true) => format!("(?:{text})\\z"),
+        _ => text.to_owned(),
+    };
+    let built = regex::RegexBuilder::new(&pattern)
+        .case_insensitive(m.ignore_case)
+        .multi_line(m.multi_line)
+        .dot_matches_new_line(m.dot_all)
+        .build();
+    match built {
+        Ok(regex) => Ok(Matcher::Regex(regex)),
+        Err(error) => problem(
+            "sigma-regex",
+            format!("the regular expression `{text}` cannot be used: {error}"),
+            "look-around and back-references are not part of Sigma",
+        ),
+    }
+}
+
+/// The value as it may be written, encodings applied.
+fn globs(text: &str, m: &Modifiers) -> Result<Vec<Glob>, ItemProblem> {
+    let mut glob = Glob::parse(text);
+    if m.windash {
+        glob = glob.windash();
+    }
+    if m.encodings.is_empty() {
+        return Ok(vec![glob]);
+    }
+    let mut encoded = Vec::new();
+    for spelling in spellings(&glob, text)? {
+        encoded.extend(encodings(&spelling, &m.encodings)?);
+    }
+    Ok(encoded.iter().map(|text| Glob::literal(text)).collect())
+}
+
+/// Every text that a value without wildcards stands for: several only through `windash`.
+fn spellings(glob: &Glob, text: &str) -> Result<Vec<String>, ItemProblem> {
+    const SPELLINGS_MAX: usize = 5usize.pow(4);
+    let mut texts = vec![String::new()];
+    for piece in &glob.0 {
+        match piece {
+            Piece::Literal(part) => texts.iter_mut().for_each(|text| text.push_str(part)),
+            Piece::Dash if texts.len() < SPELLINGS_MAX => {
+                texts = texts
+                    .iter()
+                    .flat_map(|text| DASHES.iter().map(move |dash| format!("{text}{dash}")))
+                    .collect();
+            }
+            Piece::Dash => return bad_value(format!("`{text}` has more than four dashes to encode"), ""),
+            Piece::Any | Piece::One => {
+                return bad_value(
+                    format!("`{text}` has a wildcard, which cannot be encoded"),
+                    "write \\* or \\? for the characters themselves",
+                );
+            }
+        }
+    }
+    Ok(texts)
+}
+
+fn encodings(text: &str, encodings: &[Encoding]) -> Result<Vec<String>, ItemProblem> {
+    let mut bytes = text.as_bytes().to_vec();
+    for encoding in encodings {
+        bytes = match encoding {
+            Encoding::Utf16Le => encode::utf16le(text),
+            Encoding::Utf16Be => encode::utf16be(text),
+            Encoding::Utf16 => encode::utf16_marked(text),
+            Encoding::Base64 => return Ok(vec![encode::base64(&bytes)]),
+            Encoding::Base64Offset => {
+                let stretches = encode::base64_offsets(&bytes);
+                return if stretches.is_empty() {
+                    bad_value(format!("`{text}` is too short for base64offset"), "")
+                } else {
+                    Ok(stretches)
+                };
+            }
         };
     }
-    let mut glob = Glob::parse(&text);
-    if m.contains || m.ends {
-        glob = glob.open_start();
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(vec![text]),
+        Err(_) => bad_value(
+            format!("`{text}` in this encoding is no text that a field could hold"),
+            "add base64 or base64offset behind it",
+        ),
     }
-    if m.contains || m.starts {
-        glob = glob.open_end();
-    }
-    let matcher = Matcher::of_glob(glob, m.cased);
-    Ok(match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && !(m.contains || m.starts || m.ends) => Atom::Number {
-            order: Order::Equal,
-            value,
-            text: Some(matcher),
-        },
-        _ => Atom::Text(matcher),
-    })
 }

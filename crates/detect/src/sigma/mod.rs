@@ -4,8 +4,13 @@
 pub mod condition;
 pub mod correlation;
 pub mod document;
+pub mod encode;
+pub mod filter;
 pub mod item;
+pub mod modifiers;
+pub mod moment;
 pub mod pattern;
+pub mod placeholder;
 pub mod references;
 
 pub use document::{Attributes, Document, Rule};

@@ -11,6 +11,21 @@ pub enum Piece {
     Any,
     /// `?`
     One,
+    /// The sign before an option, however it is written: see [`DASHES`].
+    Dash,
+}
+
+/// What begins an option on a command line of Windows.
+pub const DASHES: [char; 5] = ['-', '/', '\u{2013}', '\u{2014}', '\u{2015}'];
+
+/// Lower case, letter by letter: what a part of a text becomes does not depend on its neighbours
+/// (`str::to_lowercase` knows a final sigma), so parts can be sought in it.
+pub fn lowered(text: &str) -> String {
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text.chars().flat_map(char::to_lowercase).collect()
+    }
 }
 
 /// A value with Sigma's wildcards and escapes undone.
@@ -31,6 +46,53 @@ impl Glob {
                 '*' => glob.any(),
                 '?' => glob.0.push(Piece::One),
                 other => glob.push(other),
+            }
+        }
+        glob
+    }
+
+    /// A text in which nothing has a special meaning.
+    pub fn literal(text: &str) -> Glob {
+        if text.is_empty() {
+            return Glob::default();
+        }
+        Glob(vec![Piece::Literal(text.into())])
+    }
+
+    /// The text, when there is no wildcard in it.
+    pub fn plain(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Each `-` or `/` that begins a word, with no word before it, becomes any of [`DASHES`]: the
+    /// place that `\B[-/]\b` finds.
+    pub fn windash(self) -> Glob {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let mut glob = Glob::default();
+        for piece in self.0 {
+            let Piece::Literal(text) = piece else {
+                glob.0.push(piece);
+                continue;
+            };
+            let mut before = None;
+            let mut rest = text.chars().peekable();
+            let mut fresh = true;
+            while let Some(c) = rest.next() {
+                let dash = matches!(c, '-' | '/')
+                    && !before.is_some_and(word)
+                    && rest.peek().is_some_and(|next| word(*next));
+                match (dash, fresh) {
+                    (true, _) => glob.0.push(Piece::Dash),
+                    // Literals of neighbouring pieces stay apart from each other.
+                    (false, true) => glob.0.push(Piece::Literal(c.into())),
+                    (false, false) => glob.push(c),
+                }
+                fresh = dash;
+                before = Some(c);
             }
         }
         glob
@@ -63,9 +125,9 @@ impl Glob {
         self
     }
 
-    fn lowered(self) -> Glob {
+    fn in_lower_case(self) -> Glob {
         let lower = |piece| match piece {
-            Piece::Literal(text) => Piece::Literal(text.to_lowercase()),
+            Piece::Literal(text) => Piece::Literal(lowered(&text)),
             other => other,
         };
         Glob(self.0.into_iter().map(lower).collect())
@@ -80,7 +142,7 @@ impl Glob {
                 _ => None,
             })
             .max_by_key(|text| text.len())
-            .map(str::to_lowercase)
+            .map(lowered)
     }
 }
 
@@ -141,7 +203,7 @@ pub struct Spelling<'a> {
 impl Matcher {
     /// The cheapest matcher with the meaning of `glob`.
     pub fn of_glob(glob: Glob, cased: bool) -> Matcher {
-        let glob = if cased { glob } else { glob.lowered() };
+        let glob = if cased { glob } else { glob.in_lower_case() };
         match glob.0.as_slice() {
             [] => Matcher::Exact {
                 text: String::new(),
@@ -149,6 +211,10 @@ impl Matcher {
             },
             [Piece::Literal(text)] => Matcher::Exact {
                 text: text.clone(),
+                cased,
+            },
+            [Piece::Any] => Matcher::Prefix {
+                text: String::new(),
                 cased,
             },
             [Piece::Literal(text), Piece::Any] => Matcher::Prefix {
@@ -185,7 +251,7 @@ impl Matcher {
     /// Lower-case literals one of which is in every matching lower-cased text; `None` when
     /// there is none to look for.
     pub fn seeds(&self) -> Option<Vec<String>> {
-        let one = |text: &str| (!text.is_empty()).then(|| vec![text.to_lowercase()]);
+        let one = |text: &str| (!text.is_empty()).then(|| vec![lowered(text)]);
         match self {
             Matcher::Exact { text, .. }
             | Matcher::Prefix { text, .. }
@@ -217,11 +283,7 @@ fn regex_seeds(regex: &Regex) -> Option<Vec<String>> {
             let mut texts: Vec<String> = sequence
                 .literals()?
                 .iter()
-                .map(|literal| {
-                    std::str::from_utf8(literal.as_bytes())
-                        .ok()
-                        .map(str::to_lowercase)
-                })
+                .map(|literal| std::str::from_utf8(literal.as_bytes()).ok().map(lowered))
                 .collect::<Option<_>>()?;
             texts.sort();
             texts.dedup();
@@ -247,6 +309,11 @@ fn glob_matches(pieces: &[Piece], text: &str) -> bool {
                 Some(0)
             }
             Some(Piece::One) => text[at..].chars().next().map(char::len_utf8),
+            Some(Piece::Dash) => text[at..]
+                .chars()
+                .next()
+                .filter(|c| DASHES.contains(c))
+                .map(char::len_utf8),
             Some(Piece::Literal(literal)) => {
                 text[at..].starts_with(literal.as_str()).then_some(literal.len())
             }

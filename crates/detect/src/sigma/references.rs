@@ -205,10 +205,10 @@ fn carried(names: &Names<'_>, correlation: &Correlation, base: usize) -> Result<
         return Ok(());
     };
     let missing = |dataset: &Dataset| {
-        let absent = |name: &&&str| fields::resolve(*dataset, name).is_none();
+        let absent = |name: &&&str| rule.mapping.resolve(*dataset, name).is_none();
         wanted.iter().find(absent)
     };
-    let datasets = fields::datasets(&rule.source);
+    let datasets = rule.mapping.datasets();
     match datasets.first().and_then(missing) {
         Some(first) if datasets.iter().all(|dataset| missing(dataset).is_some()) => broken(
             "sigma-field",

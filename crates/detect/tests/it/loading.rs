@@ -16,11 +16,11 @@ fn the_builtin_rules_load() {
 fn what_cannot_be_honoured_is_told() {
     for (detection, code) in [
         (
-            "detection: {a: {cs-method|base64: x}, condition: a}",
+            "detection: {a: {cs-method|rot13: x}, condition: a}",
             "sigma-modifier",
         ),
         (
-            "detection: {a: {cs-method|re|contains: x}, condition: a}",
+            "detection: {a: {cs-method|contains|re: x}, condition: a}",
             "sigma-modifier",
         ),
         (
@@ -56,7 +56,8 @@ fn what_cannot_be_honoured_is_told() {
             "level: severe\ndetection: {a: {cs-method: x}, condition: a}",
             "sigma-level",
         ),
-        ("filter: {rules: [x], condition: a}", "sigma-filter"),
+        ("filter: {rules: [x], condition: a}", "sigma-condition"),
+        ("filter: {a: {cs-method: x}, condition: a}", "sigma-filter"),
         (
             "correlation: {type: near, rules: [a], timespan: 1m, condition: {gte: 1}}",
             "sigma-correlation",

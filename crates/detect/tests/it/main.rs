@@ -11,3 +11,4 @@ mod loading;
 mod order;
 mod payload;
 mod shared;
+mod sigma_language;

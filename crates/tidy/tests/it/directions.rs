@@ -17,10 +17,11 @@ const ORDER: [&str; 17] = [
 
 /// Stand beside the order, and no crate may depend on them: tests of the whole, and comparisons with
 /// other programs, with what each may see.
-const ASIDE: [(&str, &[&str]); 3] = [
+const ASIDE: [(&str, &[&str]); 4] = [
     ("tidy", &[]),
     ("versus", &["event", "parse"]),
     ("verdicts", &["detect", "event", "parse"]),
+    ("oracle", &["event", "detect"]),
 ];
 
 const EDGES_MAX: usize = 6;

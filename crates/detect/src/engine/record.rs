@@ -1,0 +1,104 @@
+//! The record as keywords see it: `raw`, or what is left of it.
+
+use super::lookup;
+use super::value::{Column, Value};
+use haetae_event::EventBatch;
+use haetae_event::decode;
+use std::borrow::Cow;
+
+/// Column name that stands for the whole record.
+pub const KEYWORDS: &str = "\u{1}record";
+
+/// What is put together where the raw record is not kept.
+pub(super) const PARTS: [&str; 12] = [
+    "src_ip",
+    "method",
+    "uri",
+    "status",
+    "ua",
+    "dst_host",
+    "account",
+    "cs_referer",
+    "http_referer",
+    "hostname",
+    "appname",
+    "message",
+];
+
+/// Rows as texts to look for keywords in.
+pub(super) struct Record<'a> {
+    raw: Column<'a>,
+    attrs: Column<'a>,
+    /// What clients may have encoded.
+    encoded: [Column<'a>; 3],
+    parts: Vec<Column<'a>>,
+}
+
+impl<'a> Record<'a> {
+    pub fn of(batch: &'a EventBatch) -> Record<'a> {
+        Record {
+            raw: Column::of(batch, "raw"),
+            attrs: Column::of(batch, "attrs"),
+            encoded: ["uri", "cs_referer", "http_referer"].map(|name| Column::of(batch, name)),
+            parts: PARTS.iter().map(|name| Column::of(batch, name)).collect(),
+        }
+    }
+
+    /// The texts of a row: the raw record, and of a JSON record the values that it holds escaped;
+    /// without a raw record the known columns in one text, and each value of the attributes. What a
+    /// client encoded comes decoded as well.
+    pub fn texts(&self, row: usize) -> Vec<Cow<'a, str>> {
+        let mut texts: Vec<Cow<'a, str>> = Vec::with_capacity(2);
+        match self.raw.value(row) {
+            Value::Text(raw) => {
+                texts.push(Cow::Borrowed(raw));
+                if raw.starts_with(['{', '[']) && raw.contains('\\') {
+                    lookup::leaves(raw, true, &mut |text| texts.push(Cow::Owned(text.to_owned())));
+                }
+            }
+            _ => self.rebuilt(row, &mut texts),
+        }
+        self.decoded(row, &mut texts);
+        texts
+    }
+
+    /// A `+` is a space only in a URI: every time of an access log has one.
+    fn decoded(&self, row: usize, texts: &mut Vec<Cow<'a, str>>) {
+        let mut is_request = false;
+        for column in &self.encoded {
+            if let Value::Text(text) = column.value(row) {
+                is_request = true;
+                if decode::may_be_encoded(text) {
+                    texts.push(decode::attack_text(text));
+                }
+            }
+        }
+        if is_request {
+            return;
+        }
+        let own: Vec<Cow<'a, str>> = texts
+            .iter()
+            .filter(|text| text.contains(['%', '&']))
+            .map(|text| Cow::Owned(decode::attack_text(text).into_owned()))
+            .collect();
+        texts.extend(own);
+    }
+
+    fn rebuilt(&self, row: usize, texts: &mut Vec<Cow<'a, str>>) {
+        let mut joined = String::new();
+        for column in &self.parts {
+            if let Some(part) = column.value(row).text() {
+                if !joined.is_empty() {
+                    joined.push(' ');
+                }
+                joined.push_str(&part);
+            }
+        }
+        if !joined.is_empty() {
+            texts.push(Cow::Owned(joined));
+        }
+        if let Value::Text(attrs) = self.attrs.value(row) {
+            lookup::leaves(attrs, false, &mut |text| texts.push(Cow::Owned(text.to_owned())));
+        }
+    }
+}

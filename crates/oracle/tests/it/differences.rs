@@ -1,0 +1,78 @@
+//! `differences.md`: its rows, and what each of them is about.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROWS: &str = include_str!("../../differences.md");
+
+/// The row that a difference between a rule's verdicts on an event belongs to: the situation that
+/// the row describes must be there, in the rule and in the event.
+pub fn key(rule: &Value, event: &Value) -> Option<&'static str> {
+    let mut items = Vec::new();
+    collect(&rule["detection"], &mut items);
+    if items.iter().any(|(key, _)| key == "|all") {
+        return Some("keyword.all");
+    }
+    let hidden = |(key, _): &(String, Vec<String>)| {
+        let field = key.split('|').next().unwrap_or_default();
+        field.contains('.') && event.get(field).is_some_and(Value::is_null) && nested(event, field)
+    };
+    if items.iter().any(hidden) {
+        return Some("field.null-key");
+    }
+    let wild = |(key, values): &(String, Vec<String>)| {
+        !key.contains("|re") && values.iter().any(|value| value.contains(['*', '?']))
+    };
+    if items.iter().any(wild) && has_text(event, &|text| text.contains('\n')) {
+        return Some("wildcard.newline");
+    }
+    None
+}
+
+/// Keys and texts of a detection; keywords have an empty key.
+fn collect(value: &Value, items: &mut Vec<(String, Vec<String>)>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter().filter(|(key, _)| *key != "condition") {
+                match value {
+                    Value::Object(_) => collect(value, items),
+                    Value::Array(values) if values.iter().any(Value::is_object) => collect(value, items),
+                    Value::Array(values) => items.push((key.clone(), values.iter().map(text).collect())),
+                    one => items.push((key.clone(), vec![text(one)])),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, items)),
+        one => items.push((String::new(), vec![text(one)])),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn nested(event: &Value, field: &str) -> bool {
+    field
+        .split('.')
+        .try_fold(event, |value, part| value.get(part))
+        .is_some_and(|value| !value.is_null())
+}
+
+fn has_text(value: &Value, is: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is(text),
+        Value::Array(values) => values.iter().any(|value| has_text(value, is)),
+        Value::Object(map) => map.values().any(|value| has_text(value, is)),
+        _ => false,
+    }
+}
+
+/// Every row was seen, and every difference has a row.
+pub fn rows_are(seen: &BTreeMap<String, usize>) {
+    let rows: BTreeSet<&str> = ROWS
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(key, _)| key))
+        .collect();
+    let seen: BTreeSet<&str> = seen.keys().map(String::as_str).collect();
+    assert_eq!(rows, seen, "rows of differences.md, and differences seen");
+}

@@ -1,0 +1,6 @@
+//! Verdicts of both engines, the regression cases, and the way of a JSON line to a verdict.
+
+mod compare;
+mod differences;
+mod mapping;
+mod regression;
