@@ -37,6 +37,11 @@ pub trait Detector: Send {
         0
     }
 
+    /// What the traffic of an episode's entity cost; `None` from detectors that do not meter.
+    fn price(&self, _: &Episode) -> Option<crate::cost::Priced> {
+        None
+    }
+
     /// Memory held, in bytes, estimated to within a factor of two.
     fn bytes(&self) -> usize;
 
@@ -161,5 +166,6 @@ fn episode(tenant: &TenantId, entity: &Entity, verdict: &Verdict) -> Episode {
         attack: verdict.attack.iter().map(|id| (*id).to_owned()).collect(),
         monotone: verdict.monotone,
         facts: verdict.facts.clone(),
+        cost: None,
     }
 }

@@ -1,6 +1,9 @@
 //! Thresholds of the code detectors: what Sigma cannot say (ratios, baselines).
 
+use crate::behaviours::edos::EdosSettings;
+use crate::cost::{CostMeter, CostOptions, PriceTable};
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// `rules/detectors.yml`: a section each; a detector without one is off.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -9,6 +12,14 @@ pub struct Detectors {
     pub error_rate: Option<ErrorRate>,
     pub surge: Option<Surge>,
     pub refusals: Option<Refusals>,
+    pub cost_meter: Option<CostMeter>,
+    pub edos: Option<EdosSettings>,
+    /// How the site is billed; from the configuration, not from this file.
+    #[serde(skip)]
+    pub cost: CostOptions,
+    /// The price table; the built-in one if there is none.
+    #[serde(skip)]
+    pub prices: Option<Arc<PriceTable>>,
 }
 
 /// Share of failed requests in a window of five minutes, per dataset and host.
@@ -66,6 +77,10 @@ impl Detectors {
             error_rate: other.error_rate.or(self.error_rate),
             surge: other.surge.or(self.surge),
             refusals: other.refusals.or(self.refusals),
+            cost_meter: other.cost_meter.or(self.cost_meter),
+            edos: other.edos.or(self.edos),
+            cost: self.cost,
+            prices: other.prices.or(self.prices),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! `EventBatch → match (rule × row) → cells (key, time) → sliding windows → Episode`
 
 pub mod behaviours;
+pub mod cost;
 pub mod detector;
 pub mod detectors;
 pub mod diagnostic;

@@ -1,5 +1,7 @@
 //! The rules an engine runs: built in, and added from folders.
 
+use crate::cost::CostOptions;
+use crate::cost::prices::{PriceError, PriceTable};
 use crate::detectors::Detectors;
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::Builder;
@@ -135,6 +137,7 @@ impl RuleSet {
             match file.file_name().and_then(|name| name.to_str()) {
                 Some("detectors.yml") => self.load_detectors(&name, &text),
                 Some("pipeline.yml") => self.load_pipeline(&name, &text),
+                Some("prices.yml") => self.load_prices(&name, &text),
                 Some("exceptions.yml") => excepted.push((name, text)),
                 _ => self.read(&name, &text),
             }
@@ -195,6 +198,22 @@ impl RuleSet {
                 hint: "the rules of this folder are read without it".into(),
             });
         }
+    }
+
+    /// Replaces the price table of the cost meter.
+    pub fn load_prices(&mut self, file: &str, text: &str) {
+        match PriceTable::parse(text) {
+            Ok(table) => {
+                self.detectors.get_or_insert_default().prices = Some(Arc::new(table));
+            }
+            Err(PriceError::Yaml(error)) => self.yaml_problem(file, "prices-yaml", &error),
+            Err(PriceError::Content(message)) => self.report(file, None, "prices", &message, ""),
+        }
+    }
+
+    /// Says how the site is billed.
+    pub fn set_cost(&mut self, options: CostOptions) {
+        self.detectors.get_or_insert_default().cost = options;
     }
 
     /// Problems found so far, in load order.

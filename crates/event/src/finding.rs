@@ -118,6 +118,10 @@ pub struct Episode {
     pub monotone: bool,
     /// Numbers behind the judgement, for texts: `[("distinct ports", "57")]`.
     pub facts: Vec<(String, String)>,
+    /// What the entity's traffic cost when the episode was last judged; `None` where nothing is
+    /// metered.
+    #[serde(default)]
+    pub cost: Option<Cost>,
 }
 
 /// An estimated bill, in US dollars.
@@ -145,7 +149,7 @@ pub struct Finding {
     pub count: u64,
     pub evidence: Vec<EvidenceRef>,
     pub attack: Vec<String>,
-    /// `None` until a price table is configured.
+    /// `None` where nothing is metered, e.g. for flow logs.
     pub cost: Option<Cost>,
     #[serde(default)]
     pub facts: Vec<(String, String)>,
@@ -180,7 +184,7 @@ impl Finding {
             count: episode.count,
             evidence: episode.evidence,
             attack: episode.attack,
-            cost: None,
+            cost: episode.cost,
             facts: episode.facts,
             gap_us: episode.gap_us,
             monotone: episode.monotone,

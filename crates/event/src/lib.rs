@@ -30,7 +30,7 @@ pub use batch::{Columns, EventBatch};
 pub use clock::{Clock, SystemClock};
 pub use counts::Counts;
 pub use dataset::Dataset;
-pub use finding::{Entity, Episode, EvidenceRef, Finding, Level, TimeWindow};
+pub use finding::{Cost, Entity, Episode, EvidenceRef, Finding, Level, TimeWindow};
 pub use reject::{Reason, Reject};
 pub use tenant::TenantId;
 pub use time::Micros;

@@ -4,7 +4,7 @@ use crate::family::Family;
 use crate::message::Language;
 use crate::text;
 use haetae_event::commit::IncidentRow;
-use haetae_event::{Entity, EvidenceRef, Finding, Level, Micros, TenantId, TimeWindow};
+use haetae_event::{Cost, Entity, EvidenceRef, Finding, Level, Micros, TenantId, TimeWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -77,6 +77,12 @@ pub struct FindingRef {
     /// Bytes, where the finding's facts name them.
     #[serde(default)]
     pub bytes: Option<u64>,
+    /// What its traffic cost, as estimated when it was last judged.
+    #[serde(default)]
+    pub cost: Option<Cost>,
+    /// The estimate knows how the site is billed.
+    #[serde(default)]
+    pub plan_known: bool,
     /// Its first log lines, cut; hostile text.
     #[serde(default)]
     pub evidence: Vec<EvidenceRef>,
@@ -91,6 +97,11 @@ pub struct Impact {
     /// Rules overlap on the same events, so this is the largest sum that one rule counted.
     pub requests: u64,
     pub bytes: Option<u64>,
+    /// Rules overlap on the same requests, so this is the dearest single finding.
+    #[serde(default)]
+    pub cost: Option<Cost>,
+    #[serde(default)]
+    pub plan_known: bool,
     pub first_seen: Micros,
     pub last_seen: Micros,
 }
@@ -305,7 +316,16 @@ impl Incident {
         }
         let window = self.standing().map(|f| f.window).reduce(|a, b| a.union(&b));
         let window = window.unwrap_or_else(|| self.window());
+        let priced = self.standing().filter_map(|f| Some((f.cost?, f.plan_known)));
+        let dearest = priced.max_by(|a, b| {
+            let of = |cost: &Cost| (cost.so_far, cost.per_24h);
+            of(&a.0)
+                .partial_cmp(&of(&b.0))
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
         Impact {
+            cost: dearest.map(|(cost, _)| cost),
+            plan_known: dearest.is_some_and(|(_, known)| known),
             requests: per_rule.values().map(|sums| sums.0).max().unwrap_or(0),
             bytes: per_rule.values().filter_map(|sums| sums.1).max(),
             first_seen: window.start,
@@ -330,6 +350,8 @@ impl FindingRef {
             count: finding.count,
             attack: finding.attack.iter().take(8).cloned().collect(),
             bytes,
+            cost: finding.cost,
+            plan_known: crate::figures::plan_known(finding),
             evidence: finding
                 .evidence
                 .iter()

@@ -22,6 +22,8 @@ pub enum Family {
     Refusals,
     ErrorRate,
     Surge,
+    /// Traffic made to cost money.
+    Cost,
     Crawler,
     Generic,
 }
@@ -29,6 +31,7 @@ pub enum Family {
 /// First match wins: the narrow words stand before the wide ones. Words are looked for in the
 /// rule's id and title, lower case, `_` and spaces as `-`.
 const WORDS: &[(Family, &[&str])] = &[
+    (Family::Cost, &["edos."]),
     (Family::SqlInjection, &["sqli", "sql-inj"]),
     (Family::CrossSiteScripting, &["xss", "cross-site", "script-inj"]),
     (Family::PathTraversal, &["travers", "lfi", "file-inclusion"]),
@@ -146,7 +149,7 @@ const WORDS: &[(Family, &[&str])] = &[
 ];
 
 impl Family {
-    pub const ALL: [Family; 18] = [
+    pub const ALL: [Family; 19] = [
         Family::SqlInjection,
         Family::CrossSiteScripting,
         Family::PathTraversal,
@@ -163,6 +166,7 @@ impl Family {
         Family::Refusals,
         Family::ErrorRate,
         Family::Surge,
+        Family::Cost,
         Family::Crawler,
         Family::Generic,
     ];

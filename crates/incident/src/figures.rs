@@ -1,7 +1,7 @@
 //! Numbers and times as people read them.
 
-use haetae_event::Micros;
 use haetae_event::time::{DAY_US, HOUR_US, MINUTE_US, SECOND_US};
+use haetae_event::{Cost, Finding, Micros};
 use jiff::tz::TimeZone;
 
 use crate::message::Language;
@@ -109,6 +109,37 @@ pub fn cut(text: &str, chars_max: usize) -> String {
             .take(chars_max.saturating_sub(1))
             .chain(['…'])
             .collect(),
+    }
+}
+
+/// An estimated bill in words, with what it rests on where nobody said how the site is billed.
+pub fn cost(cost: Cost, plan_known: bool, language: Language) -> String {
+    let (so_far, per_24h) = (dollars(cost.so_far), dollars(cost.per_24h));
+    let mut text = match language {
+        Language::Ko => format!("지금까지 {so_far}, 24시간 계속되면 {per_24h}"),
+        Language::En => format!("{so_far} so far, {per_24h} if it goes on for 24 h"),
+    };
+    if !plan_known {
+        text.push_str(language.pick(
+            " (요금제 미설정, 종량제 기준)",
+            " (no plan is configured: pay-as-you-go prices)",
+        ));
+    }
+    text
+}
+
+/// Whether the estimate of a finding knows how the site is billed.
+pub fn plan_known(finding: &Finding) -> bool {
+    let basis = finding.facts.iter().find(|(key, _)| key == "cost basis");
+    basis.is_some_and(|(_, basis)| !basis.contains("no plan is configured"))
+}
+
+/// `$12.34`, and smaller amounts with the digits that say something.
+fn dollars(amount: f64) -> String {
+    match amount {
+        a if a >= 1.0 || a == 0.0 => format!("${a:.2}"),
+        a if a >= 0.000_1 => format!("${a:.4}"),
+        _ => "< $0.0001".to_owned(),
     }
 }
 

@@ -253,6 +253,10 @@ fn fields(incident: &Incident, options: &FoldOptions) -> Vec<(String, String)> {
     if let Some(n) = impact.bytes {
         push("바이트", "Bytes", bytes(n));
     }
+    if let Some(estimate) = impact.cost {
+        let words = crate::figures::cost(estimate, impact.plan_known, language);
+        push("추정 비용", "Estimated cost", words);
+    }
     let mut titles: Vec<&str> = incident.standing().map(|f| f.title.as_str()).collect();
     titles.sort_unstable();
     titles.dedup();

@@ -490,3 +490,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_it_costs_is_said_in_both_languages_with_its_plan() {
+    use crate::figures::cost;
+    let estimate = haetae_event::Cost {
+        so_far: 0.4213,
+        per_24h: 60.484,
+    };
+    assert_eq!(
+        cost(estimate, true, Language::En),
+        "$0.4213 so far, $60.48 if it goes on for 24 h"
+    );
+    let unplanned = cost(estimate, false, Language::Ko);
+    assert!(
+        unplanned.starts_with("지금까지 $0.4213, 24시간 계속되면 $60.48"),
+        "{unplanned}"
+    );
+    assert!(unplanned.contains("요금제 미설정"), "{unplanned}");
+    let mut cheap = sqli("192.0.2.1", 0);
+    cheap.cost = Some(haetae_event::Cost {
+        so_far: 0.01,
+        per_24h: 1.0,
+    });
+    let mut dear = sqli("192.0.2.1", 1);
+    dear.cost = Some(estimate);
+    dear.facts = vec![("cost basis".into(), "list prices, pay as you go".into())];
+    let folded = run(&[], &new(&[cheap, dear]), &[], 5);
+    let message = &folded.messages[0].message;
+    let said = message
+        .fields
+        .iter()
+        .find(|(name, _)| name == "추정 비용" || name == "Estimated cost");
+    let (_, said) = said.expect("said");
+    assert!(
+        said.contains("$0.4213") && !said.contains("요금제 미설정"),
+        "{said}"
+    );
+}

@@ -173,6 +173,7 @@ mod tests {
             attack: Vec::new(),
             monotone: true,
             facts: Vec::new(),
+            cost: None,
         }
     }
 

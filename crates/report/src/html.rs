@@ -113,6 +113,7 @@ fn show_trouble(out: &mut String, report: &Report, trouble: &Trouble<'_>) {
         ("언제", "When"),
         ("규칙", "Rule"),
         ("ATT&CK", "ATT&CK"),
+        ("추정 비용", "Estimated cost"),
     ] {
         out.push_str(&format!("<th>{}</th>", esc(language.pick(ko, en))));
     }
@@ -138,12 +139,13 @@ fn show_trouble(out: &mut String, report: &Report, trouble: &Trouble<'_>) {
 fn show_finding(out: &mut String, report: &Report, finding: &Finding) {
     let when = local_span(finding.window.start, finding.window.end, &report.tz);
     out.push_str(&format!(
-        "<tr><td class=\"key\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        "<tr><td class=\"key\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
         esc(&cut(&source(finding), 200)),
         grouped(finding.count),
         esc(&when),
         esc(&cut(&finding.title, 200)),
         esc(&cut(&finding.attack.join(", "), 100)),
+        esc(&shown::cost_words(finding, report.language)),
     ));
 }
 

@@ -34,6 +34,22 @@ pub(crate) fn times(count: u64, language: Language) -> String {
     format!("{}{}", grouped(count), language.pick("건", "×"))
 }
 
+/// What a finding's traffic cost, in words; empty where nothing was metered.
+pub(crate) fn cost_words(finding: &Finding, language: Language) -> String {
+    let planned = haetae_incident::figures::plan_known(finding);
+    let words = |cost| haetae_incident::figures::cost(cost, planned, language);
+    finding.cost.map(words).unwrap_or_default()
+}
+
+/// The same as a line of its own, where it costs anything.
+pub(crate) fn cost(finding: &Finding, language: Language) -> Option<String> {
+    let name = language.pick("추정 비용", "Estimated cost");
+    finding
+        .cost
+        .is_some()
+        .then(|| format!("{name}: {}", cost_words(finding, language)))
+}
+
 /// The headline: how many findings above informational, or why there is none.
 pub(crate) fn verdict(report: &Report) -> String {
     let language = report.language;

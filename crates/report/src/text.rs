@@ -142,6 +142,9 @@ fn show_source(page: &mut Page, report: &Report, finding: &Finding) {
         finding.title
     );
     page.cut(4, Tone::Plain, &line);
+    if let Some(cost) = crate::shown::cost(finding, report.language) {
+        page.cut(6, Tone::Dim, &cost);
+    }
 }
 
 fn show_warnings(page: &mut Page, report: &Report) {

@@ -1,5 +1,6 @@
 //! The code detectors, one file or folder each.
 
+pub mod edos;
 pub mod site;
 
 use crate::detector::Detector;
@@ -10,6 +11,7 @@ type Make = fn(&Detectors) -> Option<Box<dyn Detector>>;
 
 /// The one list of built-in detectors.
 const ALL: &[Make] = &[
+    edos::Edos::from_settings,
     site::SiteTraffic::from_settings,
     //
 ];

@@ -29,6 +29,7 @@ impl Engine {
         }
         let mut evaluation = std::mem::take(&mut self.state.pending);
         self.collect(&mut evaluation);
+        self.price(&mut evaluation);
         self.prune_by_age();
         let exceptions = self.rules.exceptions();
         let found = evaluation.episodes.len();
@@ -48,6 +49,17 @@ impl Engine {
             }
         }
         self.collect_detectors(out);
+    }
+
+    /// Says beside each episode what it costs.
+    fn price(&self, evaluation: &mut Evaluation) {
+        for episode in &mut evaluation.episodes {
+            let priced = self.state.detectors.iter().find_map(|d| d.price(episode));
+            if let Some(priced) = priced {
+                episode.cost = Some(priced.cost);
+                episode.facts.extend(priced.facts);
+            }
+        }
     }
 
     fn judge_key(&mut self, track: usize, slot: u32, out: &mut Evaluation) {
@@ -153,6 +165,7 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
         attack: spec.attack.clone(),
         monotone: spec.mode.monotone,
         facts: told.facts.clone(),
+        cost: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod track;
 pub mod value;
 mod windows;
 
+pub(crate) use keys::Passed;
 pub use windows::Extent;
 
 use crate::detector::Detector;

@@ -2,7 +2,7 @@
 
 use super::detect::findings;
 use super::reading::read_all;
-use super::run::load_rules;
+use super::reloading::load_rules;
 use crate::cli::{AnalyzeArgs, ReportOutput};
 use crate::config::{Config, Language as ConfigLanguage};
 use anyhow::{Context, Result};
@@ -46,7 +46,10 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
     let mut engine = if args.no_detect {
         None
     } else {
-        let rules = load_rules(args.rules.as_deref().or(config.rules_dir.as_deref()))?;
+        let rules = load_rules(
+            args.rules.as_deref().or(config.rules_dir.as_deref()),
+            &config.cost,
+        )?;
         Some(Engine::new(rules, EngineOptions::one_shot()))
     };
     let columns = match &engine {

@@ -1,7 +1,7 @@
 //! `haetae detect`.
 
 use super::reading::read_all;
-use super::run::load_rules;
+use super::reloading::load_rules;
 use crate::cli::DetectArgs;
 use crate::config::Config;
 use anyhow::Result;
@@ -10,7 +10,10 @@ use haetae_event::Finding;
 use std::io::Write;
 
 pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
-    let rules = load_rules(args.rules.as_deref().or(config.rules_dir.as_deref()))?;
+    let rules = load_rules(
+        args.rules.as_deref().or(config.rules_dir.as_deref()),
+        &config.cost,
+    )?;
     let mut engine = Engine::new(rules, EngineOptions::one_shot());
     let columns = engine.columns();
     read_all(&args.input, config, &columns, |step| {

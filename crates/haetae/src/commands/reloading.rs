@@ -1,7 +1,9 @@
-//! The rules folder, read again when it changes.
+//! The rules in use: read at the start, and again when their folder changes.
 
 use super::say::Say;
+use anyhow::{Context, Result};
 use haetae_detect::RuleSet;
+use haetae_detect::cost::CostOptions;
 use haetae_pipeline::RuleShelf;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,9 +15,47 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Files of a folder that are looked at.
 const FILES_MAX: usize = 20_000;
 
+/// The built-in rules with those under `extra`, a folder or one file, and the prices they cost by.
+///
+/// # Errors
+/// When something cannot be read. What is wrong inside is in [`RuleSet::diagnostics`].
+pub fn read_rules(extra: Option<&Path>, cost: &CostOptions) -> Result<RuleSet> {
+    let mut rules = RuleSet::builtin();
+    rules.set_cost(cost.clone());
+    if let Some(path) = extra {
+        let unreadable = || format!("cannot read the rules in {}", path.display());
+        if path.is_file() {
+            let text = std::fs::read_to_string(path).with_context(unreadable)?;
+            rules.load_text(&path.display().to_string(), &text);
+        } else {
+            rules.load_dir(path).with_context(unreadable)?;
+        }
+    }
+    if let Some(path) = &cost.prices {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the prices in {}", path.display()))?;
+        rules.load_prices(&path.display().to_string(), &text);
+    }
+    Ok(rules)
+}
+
+/// As [`read_rules`]; a rule that does not load is said on stderr and left.
+///
+/// # Errors
+/// As there.
+pub fn load_rules(extra: Option<&Path>, cost: &CostOptions) -> Result<RuleSet> {
+    let rules = read_rules(extra, cost)?;
+    for diagnostic in rules.diagnostics() {
+        eprintln!("rule not loaded: {diagnostic}");
+    }
+    Ok(rules)
+}
+
 /// Built-in rules and those of a folder.
 pub struct RulesFolder {
     dir: Option<PathBuf>,
+    /// How the site is billed.
+    cost: CostOptions,
     /// As it was when the rules in use were read.
     seen: Vec<Stamp>,
     /// Diagnostics of the rules in use.
@@ -31,10 +71,17 @@ type Stamp = (PathBuf, u64, Option<SystemTime>);
 
 impl RulesFolder {
     /// `rules` are those in use now, read from `dir`.
-    pub fn new(dir: Option<&Path>, rules: &RuleSet, asked: Arc<AtomicBool>, say: Say) -> RulesFolder {
+    pub fn new(
+        dir: Option<&Path>,
+        rules: &RuleSet,
+        cost: CostOptions,
+        asked: Arc<AtomicBool>,
+        say: Say,
+    ) -> RulesFolder {
         RulesFolder {
             seen: dir.map(stamps).unwrap_or_default(),
             dir: dir.map(Path::to_path_buf),
+            cost,
             problems: rules.diagnostics().len(),
             looked: Instant::now(),
             asked,
@@ -58,14 +105,14 @@ impl RuleShelf for RulesFolder {
             return None;
         }
         self.seen = now;
-        let mut rules = RuleSet::builtin();
-        if let Err(error) = rules.load_dir(dir) {
-            let dir = dir.display();
-            self.say.trouble(&format!(
-                "cannot read the rules in {dir}: {error}; the former ones stay in use"
-            ));
-            return None;
-        }
+        let rules = match read_rules(Some(dir), &self.cost) {
+            Ok(rules) => rules,
+            Err(error) => {
+                self.say
+                    .trouble(&format!("{error:#}; the former ones stay in use"));
+                return None;
+            }
+        };
         if rules.diagnostics().len() > self.problems {
             for diagnostic in rules.diagnostics() {
                 self.say.trouble(&format!("rule not loaded: {diagnostic}"));

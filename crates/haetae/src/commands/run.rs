@@ -2,7 +2,7 @@
 
 use super::observing::RunObserver;
 use super::reading::client_policy;
-use super::reloading::RulesFolder;
+use super::reloading::{RulesFolder, load_rules};
 use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery};
@@ -12,7 +12,7 @@ use crate::wiring::{
 };
 use anyhow::{Context, Result};
 use haetae_detect::inline::{Inline, InlineSettings};
-use haetae_detect::{Engine, EngineOptions, RuleSet};
+use haetae_detect::{Engine, EngineOptions};
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::pii::PiiPolicy;
 use haetae_enrich::{Knowledge, Notice};
@@ -279,20 +279,6 @@ fn deliverer(config: &Config, house: &House) -> Result<Deliverer> {
     Ok(Deliverer::new(outbox, notifiers, house.clock.clone(), options))
 }
 
-/// Loads the built-in rules and those of `rules_dir`; a rule that does not load is said and left.
-pub fn load_rules(extra: Option<&Path>) -> Result<RuleSet> {
-    let mut rules = RuleSet::builtin();
-    if let Some(dir) = extra {
-        rules
-            .load_dir(dir)
-            .with_context(|| format!("cannot read the rules in {}", dir.display()))?;
-    }
-    for diagnostic in rules.diagnostics() {
-        eprintln!("rule not loaded: {diagnostic}");
-    }
-    Ok(rules)
-}
-
 /// Only the service asks: neither one-shot runs nor the demo send addresses out.
 fn remote_lookups(config: &Config, args: &RunArgs, house: &House) -> Result<Option<Lookups>> {
     let asked = config.enrich.remote.as_ref();
@@ -317,10 +303,11 @@ fn driver(
     waker: haetae_respond::Waker,
 ) -> Result<(Driver, Outlet)> {
     let (outlet, inbox) = channel(house.stop.clone());
-    let rules = load_rules(config.rules_dir.as_deref())?;
+    let rules = load_rules(config.rules_dir.as_deref(), &config.cost)?;
     let shelf = RulesFolder::new(
         config.rules_dir.as_deref(),
         &rules,
+        config.cost.clone(),
         house.hung_up.clone(),
         house.say.clone(),
     );

@@ -10,6 +10,7 @@ pub use load::find_and_load;
 pub use schema::json_schema;
 pub use units::{ByteSize, HumanDuration, parse_duration};
 
+use haetae_detect::cost::CostOptions;
 use haetae_enrich::EnrichConfig;
 use haetae_enrich::pii::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy};
 use haetae_event::{Level, TenantId};
@@ -69,6 +70,8 @@ pub struct Config {
     pub parsers: ParsersConfig,
     /// Country, network and reputation of client addresses.
     pub enrich: EnrichConfig,
+    /// How the site is billed: plan, region, what stands behind the edge.
+    pub cost: CostOptions,
 }
 
 impl Default for Config {
@@ -91,6 +94,7 @@ impl Default for Config {
             pii: PiiConfig::default(),
             parsers: ParsersConfig::default(),
             enrich: EnrichConfig::default(),
+            cost: CostOptions::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub fn json_schema() -> Value {
             },
             "parsers": parsers(),
             "enrich": enrich(),
+            "cost": cost(),
             "pii": pii()
         },
         "$defs": {
@@ -83,6 +84,46 @@ fn parsers() -> Value {
             "default": "1m", "$ref": "#/$defs/duration",
             "description": "wall time an hour that failures of one module may cost before it is suspended"
         }}
+    })
+}
+
+/// How the site is billed.
+fn cost() -> Value {
+    let ratio = json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0});
+    json!({
+        "type": "object", "additionalProperties": false,
+        "description": "how the site is billed; without a plan estimates use pay-as-you-go prices and say so",
+        "properties": {
+            "plan": {"enum": ["payg", "free", "pro", "business", "premium"],
+                "description": "CloudFront: pay as you go, or a flat-rate plan (no overage)"},
+            "region": {"type": "string", "examples": ["ap-northeast-2"]},
+            "prices": {"type": "string", "description": "price table in place of the built-in rules/prices.yml"},
+            "usual_out_gb_month": {"type": "number", "minimum": 0, "default": 0,
+                "description": "decides the tier an attack is billed in"},
+            "log_line_bytes": {"type": "integer", "minimum": 0, "default": 0,
+                "description": "bytes a request takes where ingestion of logs is paid for"},
+            "waf": {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "enabled": {"type": "boolean", "default": false,
+                        "description": "requests pass a web ACL even where no WAF log says so"},
+                    "wcu": {"type": "integer", "minimum": 0, "default": 1500},
+                    "body_kb": {"type": "integer", "minimum": 0, "default": 16},
+                    "bot_control": {"enum": ["none", "common", "targeted"], "default": "none"},
+                    "challenge_ratio": ratio, "captcha_ratio": ratio
+                }
+            },
+            "origin": {
+                "type": "object", "additionalProperties": false,
+                "description": "what a request that misses the cache sets in motion",
+                "properties": {
+                    "lambda_memory_mb": {"type": "integer", "minimum": 0, "default": 0},
+                    "lambda_duration_ms": {"type": "integer", "minimum": 0, "default": 0},
+                    "api_gateway": {"enum": ["none", "rest", "http"], "default": "none"},
+                    "nat": {"type": "boolean", "default": false}
+                }
+            }
+        }
     })
 }
 

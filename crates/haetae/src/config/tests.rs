@@ -122,3 +122,21 @@ fn a_remote_service_is_checked_before_anything_starts() {
     let known = all.as_object().expect("object");
     assert!(known.keys().eq(keys.keys()), "{known:?} {keys:?}");
 }
+
+#[test]
+fn how_the_site_is_billed_is_read_and_mistakes_are_told() {
+    use haetae_detect::cost::{BotControl, Plan};
+    let text = "cost:\n  plan: business\n  region: ap-northeast-2\n  waf: {enabled: true, wcu: 2000, bot_control: targeted}\n  origin: {lambda_memory_mb: 512, api_gateway: http}\n";
+    let cost = load(text).expect("valid").cost;
+    assert_eq!(cost.plan, Some(Plan::Business));
+    assert_eq!(
+        (cost.waf.wcu, cost.waf.bot_control),
+        (2_000, BotControl::Targeted)
+    );
+    assert_eq!(load("{}").expect("valid").cost.plan, None);
+    assert!(
+        mistake("cost: {plann: payg}\n").contains("plan"),
+        "the nearest key is named"
+    );
+    assert!(!mistake("cost: {plan: enterprise}\n").is_empty());
+}

@@ -28,6 +28,7 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::Refusals => &REFUSALS,
         Family::ErrorRate => &ERROR_RATE,
         Family::Surge => &SURGE,
+        Family::Cost => &COST,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -234,6 +235,22 @@ const SURGE: Words = Words {
     ],
     contain: &["If it is an attack: a rate-based rule, or a challenge on the path hit."],
     recover: &["Set capacity and alarms by what was learned."],
+};
+
+const COST: Words = Words {
+    title: "Traffic that runs up the bill",
+    what: "Requests of {who} cost far more than ordinary visitors' (count {n}).",
+    cause: "Someone makes the site pay: large objects, random queries past the cache, slow or rhythmic load. It may also be a partner or a build server that nobody told you about.",
+    actions: &[
+        "Look at the estimated cost and what it would be after 24 hours: that is how urgent it is.",
+        "Find out whose address it is; a partner or your own machine gets an exception with an end date.",
+        "Limit the rate of, or block, the address at the WAF. Blocked requests still cost the WAF's price, but no transfer.",
+    ],
+    contain: &[
+        "Leave unknown query parameters out of the cache key, and refuse ranges and parameters the site does not use.",
+        "Serve large objects by signed URLs that expire.",
+    ],
+    recover: &["Compare the bill of these days with the estimate and set a budget alarm."],
 };
 
 const CRAWLER: Words = Words {

@@ -28,6 +28,7 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::Refusals => &REFUSALS,
         Family::ErrorRate => &ERROR_RATE,
         Family::Surge => &SURGE,
+        Family::Cost => &COST,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -234,6 +235,22 @@ const SURGE: Words = Words {
     ],
     contain: &["공격이라면 속도 기반 규칙을 두거나, 몰리는 경로에 확인 절차(challenge)를 둡니다."],
     recover: &["이번에 알게 된 수준으로 용량과 경보 기준을 맞춥니다."],
+};
+
+const COST: Words = Words {
+    title: "비용을 부풀리는 트래픽",
+    what: "{who}의 요청에 보통 방문자보다 훨씬 많은 비용이 들었습니다({n}건).",
+    cause: "큰 파일 반복 내려받기, 캐시를 피하는 임의 쿼리, 느리거나 주기적인 부하로 요금을 늘리려는 것으로 보입니다. 알려지지 않은 제휴사나 빌드 서버일 수도 있습니다.",
+    actions: &[
+        "추정 비용과 24시간 계속될 때의 금액을 보고 급한 정도를 판단하세요.",
+        "누구의 주소인지 확인하세요. 제휴사나 내부 장비라면 기한을 정해 예외로 등록하세요.",
+        "WAF에서 이 주소의 속도를 제한하거나 차단하세요. 차단한 요청에도 WAF 요금은 들지만 전송 요금은 들지 않습니다.",
+    ],
+    contain: &[
+        "쓰지 않는 쿼리 매개변수를 캐시 키에서 빼고, 쓰지 않는 범위 요청과 매개변수는 거절합니다.",
+        "큰 파일은 기한이 있는 서명 URL로 제공합니다.",
+    ],
+    recover: &["이 기간의 청구액을 추정과 견주어 보고 예산 알림을 설정합니다."],
 };
 
 const CRAWLER: Words = Words {

@@ -1,8 +1,8 @@
 //! `rules backtest`: what rules would have told over what is stored.
 
-use super::with_rules_of;
 use crate::cli::{BacktestArgs, InputArgs, TextOrJson};
 use crate::commands::reading::read_all;
+use crate::commands::reloading::read_rules;
 use crate::commands::stored::Stored;
 use crate::config::Config;
 use anyhow::{Result, bail};
@@ -61,7 +61,7 @@ struct Example {
 
 pub fn run(args: &BacktestArgs, config: &Config) -> Result<ExitCode> {
     let path = args.path.as_deref().or(config.rules_dir.as_deref());
-    let rules = with_rules_of(path)?;
+    let rules = read_rules(path, &config.cost)?;
     for diagnostic in rules.diagnostics() {
         eprintln!("rule not loaded: {diagnostic}");
     }

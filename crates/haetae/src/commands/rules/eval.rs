@@ -1,8 +1,8 @@
 //! `rules eval`: how well findings tell the truth of simulated traffic.
 
-use super::with_rules_of;
 use crate::cli::{EvalArgs, InputArgs, TextOrJson};
 use crate::commands::reading::read_all;
+use crate::commands::reloading::read_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use arrow::array::RecordBatch;
@@ -143,7 +143,10 @@ fn read(args: &EvalArgs, config: &Config, engine: &Engine) -> Result<Vec<Ordered
 
 /// Tells after every ten seconds of event time, with windows closed 90 s after their end.
 fn as_the_service_would(args: &EvalArgs, config: &Config) -> Result<Vec<Told>> {
-    let rules = with_rules_of(args.rules.as_deref().or(config.rules_dir.as_deref()))?;
+    let rules = read_rules(
+        args.rules.as_deref().or(config.rules_dir.as_deref()),
+        &config.cost,
+    )?;
     let mut engine = Engine::new(rules, EngineOptions::one_shot());
     let mut input = read(args, config, &engine)?;
     let first = input.iter().filter_map(|o| o.rows.first()).map(|row| row.0).min();

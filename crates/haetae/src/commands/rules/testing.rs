@@ -3,7 +3,7 @@
 //! A case gives log lines, or records that are sent through the same door as users' JSON, and
 //! names the rules that must and must not speak. Everything runs through the real parsers.
 
-use super::with_rules_of;
+use crate::commands::reloading::read_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use haetae_detect::ruleset::is_test_file;
@@ -66,7 +66,7 @@ pub fn run(path: Option<&Path>, config: &Config) -> Result<ExitCode> {
     let Some(path) = path else {
         bail!("name a folder of rules, or set rules_dir; tests are files named NAME.test.yml");
     };
-    let rules = with_rules_of(Some(path))?;
+    let rules = read_rules(Some(path), &config.cost)?;
     for diagnostic in rules.diagnostics() {
         println!("{diagnostic}");
     }

@@ -1,0 +1,335 @@
+//! Usage per client, user agent, path, host and account in buckets of ten minutes.
+//!
+//! Heavy hitters are exact. When the memory is full the cheapest keys of the largest table lose
+//! their account; what they had used is kept as one remainder per tenant and bucket, which bounds
+//! the error of every sum over clients.
+
+use super::table::{Entry, Name, Slot, Table};
+use super::usage::{Cell, Unit};
+use ahash::RandomState;
+use haetae_event::time::MINUTE_US;
+use haetae_event::{Dataset, TenantId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a path served in one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathCell {
+    pub cell: Cell,
+    /// Requests without a query, and those of them that the cache answered.
+    pub plain: u32,
+    pub plain_hits: u32,
+    /// Largest object seen, bytes.
+    pub size: u64,
+}
+
+/// What one client did with one path in one bucket: only requests that may be abuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PairCell {
+    bucket: i32,
+    /// Requests with a query that the cache could not answer.
+    pub queried: u32,
+    /// Linear counter of distinct queries: one of 64 bits each.
+    pub queries: u64,
+    /// Pulls of large objects: answers, bytes.
+    pub pulls: u32,
+    pub pulled: u64,
+    /// Which of 32 classes of user agents were seen.
+    pub agents: u32,
+}
+
+impl Slot for Cell {
+    fn new(bucket: i32) -> Cell {
+        Cell::new(bucket)
+    }
+
+    fn bucket(&self) -> i32 {
+        self.bucket
+    }
+
+    fn weight(&self) -> u64 {
+        // About a request's price against a byte's: 100 kB.
+        self.bytes_out + u64::from(self.seen()) * 100_000
+    }
+}
+
+impl Slot for PathCell {
+    fn new(bucket: i32) -> PathCell {
+        PathCell {
+            cell: Cell::new(bucket),
+            plain: 0,
+            plain_hits: 0,
+            size: 0,
+        }
+    }
+
+    fn bucket(&self) -> i32 {
+        self.cell.bucket
+    }
+
+    fn weight(&self) -> u64 {
+        self.cell.weight()
+    }
+}
+
+impl Slot for PairCell {
+    fn new(bucket: i32) -> PairCell {
+        PairCell {
+            bucket,
+            queried: 0,
+            queries: 0,
+            pulls: 0,
+            pulled: 0,
+            agents: 0,
+        }
+    }
+
+    fn bucket(&self) -> i32 {
+        self.bucket
+    }
+
+    fn weight(&self) -> u64 {
+        self.pulled + u64::from(self.queried) * 100_000
+    }
+}
+
+/// Client and path of a pair, as keys of their tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PairOf {
+    pub client: u64,
+    pub path: u64,
+}
+
+/// What is known of one tenant.
+#[derive(Debug)]
+pub struct Tenant {
+    pub id: TenantId,
+    pub hash: u64,
+    pub datasets: BTreeSet<Dataset>,
+    /// Sums of all rows, by minute since the epoch.
+    pub minutes: BTreeMap<i64, Cell>,
+    /// Buckets with rows since they were last judged.
+    pub dirty: BTreeSet<i32>,
+    /// Usage of clients that lost their account, by bucket.
+    pub rest: BTreeMap<i32, Cell>,
+    /// Rows are known from here on, µs.
+    pub known_from: i64,
+}
+
+/// The books of all tenants.
+pub struct Ledger {
+    pub tenants: Vec<Tenant>,
+    pub clients: Table<Cell, u32>,
+    pub agents: Table<Cell, bool>,
+    pub paths: Table<PathCell, ()>,
+    pub hosts: Table<Cell, ()>,
+    pub accounts: Table<Cell, ()>,
+    pub pairs: Table<PairCell, PairOf>,
+    pub hasher: Option<RandomState>,
+    bytes_max: usize,
+    /// Keys that lost their exact account.
+    pub evicted: u64,
+}
+
+impl Ledger {
+    pub fn new(bytes_max: usize) -> Ledger {
+        Ledger {
+            tenants: Vec::new(),
+            clients: Table::default(),
+            agents: Table::default(),
+            paths: Table::default(),
+            hosts: Table::default(),
+            accounts: Table::default(),
+            pairs: Table::default(),
+            hasher: None,
+            bytes_max,
+            evicted: 0,
+        }
+    }
+
+    /// Number of a tenant, given now if it is new.
+    pub fn tenant(&mut self, id: &TenantId, hash: u64) -> u16 {
+        let at = self.tenants.iter().position(|tenant| tenant.id == *id);
+        let at = at.unwrap_or_else(|| {
+            self.tenants.push(Tenant {
+                id: id.clone(),
+                hash,
+                datasets: BTreeSet::new(),
+                minutes: BTreeMap::new(),
+                dirty: BTreeSet::new(),
+                rest: BTreeMap::new(),
+                known_from: i64::MIN,
+            });
+            self.tenants.len() - 1
+        });
+        u16::try_from(at).expect("tenants are configured, far fewer than 2^16")
+    }
+
+    pub fn bytes(&self) -> usize {
+        let minutes: usize = self
+            .tenants
+            .iter()
+            .map(|t| (t.minutes.len() + t.rest.len()) * (size_of::<Cell>() + 24))
+            .sum();
+        minutes
+            + self.clients.bytes()
+            + self.agents.bytes()
+            + self.paths.bytes()
+            + self.hosts.bytes()
+            + self.accounts.bytes()
+            + self.pairs.bytes()
+    }
+
+    /// Keeps the own bound; returns how many keys lost their exact account.
+    pub fn make_room(&mut self) -> u64 {
+        match self.bytes() > self.bytes_max {
+            true => self.shrink(self.bytes_max / 4 * 3),
+            false => 0,
+        }
+    }
+
+    /// Drops the cheapest keys of the largest table until all fit into `bytes_max`.
+    pub fn shrink(&mut self, bytes_max: usize) -> u64 {
+        const ROUNDS_MAX: usize = 64;
+        let mut lost = 0;
+        for _ in 0..ROUNDS_MAX {
+            if self.bytes() <= bytes_max {
+                break;
+            }
+            let sizes = [
+                self.clients.bytes(),
+                self.agents.bytes(),
+                self.paths.bytes(),
+                self.hosts.bytes(),
+                self.accounts.bytes(),
+                self.pairs.bytes(),
+            ];
+            let largest = (0..sizes.len()).max_by_key(|&at| sizes[at]).unwrap_or(0);
+            let gone = match largest {
+                0 => self.drop_clients(),
+                1 => self.agents.drop_cheapest(|_| ()),
+                2 => self.paths.drop_cheapest(|_| ()),
+                3 => self.hosts.drop_cheapest(|_| ()),
+                4 => self.accounts.drop_cheapest(|_| ()),
+                _ => self.pairs.drop_cheapest(|_| ()),
+            };
+            if gone == 0 {
+                break;
+            }
+            lost += gone;
+        }
+        self.evicted += lost;
+        lost
+    }
+
+    fn drop_clients(&mut self) -> u64 {
+        let tenants = &mut self.tenants;
+        self.clients.drop_cheapest(|entry| {
+            let rest = &mut tenants[usize::from(entry.tenant)].rest;
+            for cell in &entry.cells {
+                rest.entry(cell.bucket)
+                    .or_insert_with(|| Cell::new(cell.bucket))
+                    .merge(cell);
+            }
+        })
+    }
+
+    /// Forgets what a tenant used before `before_us`. Returns how many cells went.
+    pub fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
+        let Some(at) = self.tenants.iter().position(|t| t.id == *tenant) else {
+            return 0;
+        };
+        let of = u16::try_from(at).expect("tenants are few");
+        let bucket = Cell::bucket_of(before_us).unwrap_or(i32::MIN);
+        let known = &mut self.tenants[at];
+        known.known_from = known.known_from.max(before_us);
+        let before = known.minutes.len();
+        known.minutes = known.minutes.split_off(&before_us.div_euclid(MINUTE_US));
+        known.rest = known.rest.split_off(&bucket);
+        known.dirty = known.dirty.split_off(&bucket);
+        let minutes = before - known.minutes.len();
+        (minutes
+            + self.clients.forget(of, bucket)
+            + self.agents.forget(of, bucket)
+            + self.paths.forget(of, bucket)
+            + self.hosts.forget(of, bucket)
+            + self.accounts.forget(of, bucket)
+            + self.pairs.forget(of, bucket)) as u64
+    }
+}
+
+/// Rows of one minute and host, summed before they are looked up: rows come almost sorted.
+#[derive(Default)]
+pub struct Held {
+    minute: Option<(i64, Cell)>,
+    host: Option<(u64, Cell)>,
+}
+
+impl Held {
+    /// Counts a row of the site.
+    #[inline]
+    pub fn count_site(&mut self, tenant: &mut Tenant, bucket: i32, ts: i64, unit: &Unit) {
+        let minute = ts.div_euclid(MINUTE_US);
+        match &mut self.minute {
+            Some((at, cell)) if *at == minute => cell.count(ts, unit),
+            _ => {
+                self.flush_site(tenant);
+                let mut cell = Cell::new(bucket);
+                cell.count(ts, unit);
+                self.minute = Some((minute, cell));
+                tenant.dirty.insert(bucket);
+            }
+        }
+    }
+
+    pub fn flush_site(&mut self, tenant: &mut Tenant) {
+        if let Some((minute, cell)) = self.minute.take() {
+            tenant
+                .minutes
+                .entry(minute)
+                .or_insert_with(|| Cell::new(cell.bucket))
+                .merge(&cell);
+        }
+    }
+
+    /// Counts a row of a host whose key is `hash`.
+    #[inline]
+    pub fn count_host(
+        &mut self,
+        hosts: &mut Table<Cell, ()>,
+        (hash, tenant, name): (u64, u16, &str),
+        bucket: i32,
+        ts: i64,
+        unit: &Unit,
+    ) {
+        match &mut self.host {
+            Some((at, cell)) if *at == hash && cell.bucket == bucket => cell.count(ts, unit),
+            _ => {
+                self.flush_host(hosts);
+                hosts.slot(hash, tenant, || (Name::text(name), ()));
+                let mut cell = Cell::new(bucket);
+                cell.count(ts, unit);
+                self.host = Some((hash, cell));
+            }
+        }
+    }
+
+    pub fn flush_host(&mut self, hosts: &mut Table<Cell, ()>) {
+        if let Some((hash, cell)) = self.host.take()
+            && let Some(slot) = hosts.find(hash)
+        {
+            hosts.cell(slot, cell.bucket).merge(&cell);
+        }
+    }
+}
+
+/// Sums the cells of one entry over buckets `from..to`.
+pub fn sum_of<X>(entry: &Entry<Cell, X>, from: i32, to: i32) -> Option<Cell> {
+    let mut sum: Option<Cell> = None;
+    for cell in entry.range(from, to) {
+        match &mut sum {
+            Some(sum) => sum.merge(cell),
+            None => sum = Some(*cell),
+        }
+    }
+    sum
+}
