@@ -42,6 +42,13 @@ pub trait Detector: Send {
         None
     }
 
+    /// How many people seem to share this address in these minutes, when it is many and none of
+    /// them does most of what it does: rules about single clients are lowered for it. May change
+    /// with later events.
+    fn shared_by(&self, _tenant: &TenantId, _address: &str, _window: TimeWindow) -> Option<u64> {
+        None
+    }
+
     /// Memory held, in bytes, estimated to within a factor of two.
     fn bytes(&self) -> usize;
 

@@ -20,6 +20,8 @@ pub struct Detectors {
     /// The price table; the built-in one if there is none.
     #[serde(skip)]
     pub prices: Option<Arc<PriceTable>>,
+    pub macros: Option<Macros>,
+    pub http_flood: Option<HttpFlood>,
 }
 
 /// Share of failed requests in a window of five minutes, per dataset and host.
@@ -70,6 +72,48 @@ pub struct Refusals {
     pub falsepositives: Vec<String>,
 }
 
+/// Evidence that a client is a script, summed over signals; nats.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Macros {
+    pub enabled: bool,
+    /// Fewer requests (no assets) of one actor: no judgement.
+    pub requests_min: u32,
+    pub evidence_macro_min: f64,
+    pub evidence_automation_min: f64,
+    /// A client that touches no step of a sale counts as more than a monitor from here on.
+    pub requests_per_minute_min: u32,
+    /// Caps of the parts of the evidence.
+    pub regularity_max: f64,
+    pub not_a_browser_max: f64,
+    pub submit_max: f64,
+    pub sequence_max: f64,
+    pub bare_pages_max: f64,
+    pub level: haetae_event::Level,
+    pub automation_level: haetae_event::Level,
+    pub why: String,
+    pub falsepositives: Vec<String>,
+}
+
+/// Requests of 20 s for one path of a host against the hour before, and by whom.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpFlood {
+    pub enabled: bool,
+    /// Requests for one path template in 20 s.
+    pub requests_min: u32,
+    /// Times the median of the hour before.
+    pub factor_min: f64,
+    /// Fraction of those requests by clients that load no assets.
+    pub offender_share_min: f64,
+    /// Requests within the flood from which a client is named; certain from three times as many.
+    pub client_requests_min: u32,
+    pub level: haetae_event::Level,
+    pub client_level: haetae_event::Level,
+    pub why: String,
+    pub falsepositives: Vec<String>,
+}
+
 impl Detectors {
     /// These settings, with every section that `other` has taken from there.
     pub fn overlaid(self, other: Detectors) -> Detectors {
@@ -81,6 +125,8 @@ impl Detectors {
             edos: other.edos.or(self.edos),
             cost: self.cost,
             prices: other.prices.or(self.prices),
+            macros: other.macros.or(self.macros),
+            http_flood: other.http_flood.or(self.http_flood),
         }
     }
 }

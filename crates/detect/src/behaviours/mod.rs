@@ -1,5 +1,6 @@
 //! The code detectors, one file or folder each.
 
+pub mod clients;
 pub mod edos;
 pub mod site;
 
@@ -13,6 +14,7 @@ type Make = fn(&Detectors) -> Option<Box<dyn Detector>>;
 const ALL: &[Make] = &[
     edos::Edos::from_settings,
     site::SiteTraffic::from_settings,
+    clients::Clients::from_settings,
     //
 ];
 

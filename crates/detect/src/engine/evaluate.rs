@@ -87,7 +87,8 @@ impl Engine {
                 let proxy = spec.proxy_aware
                     && key.agents.count_ones() >= PROXY_AGENTS_MIN
                     && totals.is_some_and(|totals| most_of(totals, found.extent));
-                tell(spec, found, evidence, proxy)
+                let crowd = spec.proxy_aware && self.is_crowd(tenant, &entity, found.extent);
+                tell(spec, found, evidence, (proxy, crowd))
             })
             .collect();
         let gap_us = spec.mode.join_us;
@@ -114,6 +115,12 @@ impl Engine {
             }
         }
         self.state.tracks[track].state_mut(slot).tell(judged.kept, now);
+    }
+
+    /// Whether a code detector sees many people behind an address.
+    fn is_crowd(&self, tenant: &TenantId, entity: &Entity, extent: Extent) -> bool {
+        let mut detectors = self.state.detectors.iter();
+        entity.kind == "ip" && detectors.any(|d| d.shared_by(tenant, &entity.value, window(extent)).is_some())
     }
 
     fn entity_of(&self, key: &Key) -> Entity {
@@ -169,7 +176,8 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
     }
 }
 
-fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, proxy: bool) -> Told {
+/// `proxy`, `crowd`: the client may be a proxy in front of everybody, or an address many share.
+fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, (proxy, crowd): (bool, bool)) -> Told {
     let extent = found.extent;
     let mut facts = vec![(spec.counted.clone(), extent.count.to_string())];
     if let Some(measured) = &spec.measured {
@@ -179,6 +187,11 @@ fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, proxy: bool)
     if proxy {
         level = level.min(Level::Medium);
         let note = "more than half of all requests and many user agents: may be a proxy or load balancer";
+        facts.push(("client".into(), note.into()));
+    } else if crowd {
+        level = level.min(Level::Low);
+        let note = "many sessions or user agents that load assets as browsers do, none of which does most: \
+                    people behind one address";
         facts.push(("client".into(), note.into()));
     }
     Told {

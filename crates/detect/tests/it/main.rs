@@ -3,6 +3,7 @@
 mod batches;
 mod bounds;
 mod cases;
+mod clients;
 mod correlation;
 mod detectors;
 mod edos;

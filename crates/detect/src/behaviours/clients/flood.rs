@@ -1,0 +1,243 @@
+//! Floods of requests, told apart from flash crowds, per host.
+//!
+//! Slots of 20 s hold exact counts per path template. A slot is looked at when its busiest
+//! template has many times the median of the hour before it; what it is, is then decided by who
+//! asks: a crowd are browsers, which load the assets of their pages; a flood are clients that do
+//! not. Path, referer and user-agent figures are told beside it.
+
+use ahash::AHashMap;
+use haetae_event::Dataset;
+use std::collections::BTreeMap;
+
+/// Length of a slot, µs.
+pub const SLOT_US: i64 = 20_000_000;
+
+/// Slots before a slot that are its baseline: an hour.
+pub const BASELINE_SLOTS: i64 = 180;
+
+/// Hosts watched.
+const SITES_MAX: usize = 500;
+/// Templates counted in one slot; what is beyond counts under template 0.
+const TEMPLATES_MAX: usize = 128;
+
+/// What one slot held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Slot {
+    /// Requests that are no assets.
+    pub requests: u32,
+    pub assets: u32,
+    /// Of the requests, those with a referer.
+    pub referers: u32,
+    /// Requests by class of user agent.
+    agents: [u32; 16],
+    templates: AHashMap<u32, u32>,
+}
+
+/// One request, as a slot counts it.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// `None` for an asset.
+    pub template: Option<u32>,
+    pub referer: bool,
+    pub agent: u8,
+}
+
+impl Slot {
+    pub fn add(&mut self, counted: Counted) {
+        let Some(template) = counted.template else {
+            self.assets += 1;
+            return;
+        };
+        self.requests += 1;
+        self.referers += u32::from(counted.referer);
+        self.agents[usize::from(counted.agent & 15)] += 1;
+        self.count(template, 1);
+    }
+
+    fn count(&mut self, template: u32, count: u32) {
+        let known = self.templates.len() < TEMPLATES_MAX || self.templates.contains_key(&template);
+        *self
+            .templates
+            .entry(if known { template } else { 0 })
+            .or_default() += count;
+    }
+
+    fn join(&mut self, other: &Slot) {
+        self.requests += other.requests;
+        self.assets += other.assets;
+        self.referers += other.referers;
+        for (own, theirs) in self.agents.iter_mut().zip(&other.agents) {
+            *own += theirs;
+        }
+        for (&template, &count) in &other.templates {
+            self.count(template, count);
+        }
+    }
+
+    /// The busiest template; of equals the one with the smaller hash.
+    fn busiest(&self) -> Option<(u32, u32)> {
+        let order = |&(template, count): &(u32, u32)| (count, std::cmp::Reverse(template));
+        self.templates.iter().map(|(&t, &c)| (t, c)).max_by_key(order)
+    }
+
+    fn of(&self, template: u32) -> u32 {
+        self.templates.get(&template).copied().unwrap_or(0)
+    }
+
+    /// Entropy of the paths, in bits.
+    pub fn path_entropy(&self) -> f64 {
+        let all = f64::from(self.requests.max(1));
+        let mut counts: Vec<u32> = self.templates.values().copied().collect();
+        counts.sort_unstable();
+        let bits = |count: &u32| {
+            let share = f64::from(*count) / all;
+            -share * share.log2()
+        };
+        counts.iter().map(bits).sum()
+    }
+
+    /// Share of the most frequent class of user agents.
+    pub fn agent_share(&self) -> f64 {
+        f64::from(*self.agents.iter().max().unwrap_or(&0)) / f64::from(self.requests.max(1))
+    }
+}
+
+/// The slots of one (tenant, dataset, host).
+#[derive(Debug, Default)]
+pub struct Site {
+    pub tenant: u16,
+    pub dataset: Option<Dataset>,
+    pub host: Option<Box<str>>,
+    slots: BTreeMap<i64, Slot>,
+}
+
+/// A slot far above its baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jump {
+    pub slot: i64,
+    pub template: u32,
+    pub count: u32,
+    /// Median of the template in the slots before.
+    pub usual: u32,
+    /// How many slots before it are known.
+    pub known: i64,
+}
+
+impl Site {
+    pub fn slot(&self, slot: i64) -> Option<&Slot> {
+        self.slots.get(&slot)
+    }
+
+    /// Slots of `from..to` that jump. A slot's verdict depends on the hour before it.
+    pub fn jumps(&self, from: i64, to: i64, requests_min: u32, factor_min: f64) -> Vec<Jump> {
+        let Some(&first) = self.slots.keys().next() else {
+            return Vec::new();
+        };
+        let mut jumps = Vec::new();
+        for (&slot, held) in self.slots.range(from..to.max(from)) {
+            let Some((template, count)) = held.busiest().filter(|(_, count)| *count >= requests_min) else {
+                continue;
+            };
+            let known = (slot - first).min(BASELINE_SLOTS);
+            let before = self.slots.range(slot - known..slot);
+            let mut counts: Vec<u32> = before.map(|(_, slot)| slot.of(template)).collect();
+            counts.resize(usize::try_from(known).unwrap_or(0).max(counts.len()).max(1), 0);
+            counts.sort_unstable();
+            let usual = counts[counts.len() / 2];
+            // Little baseline: more is asked for.
+            let cold = if known < 15 { 2 } else { 1 };
+            if f64::from(count) >= factor_min * f64::from(usual.max(1)) && count >= requests_min * cold {
+                jumps.push(Jump {
+                    slot,
+                    template,
+                    count,
+                    usual,
+                    known,
+                });
+            }
+        }
+        jumps
+    }
+
+    pub fn prune(&mut self, before_us: i64) -> u64 {
+        let keep = self
+            .slots
+            .split_off(&(before_us.div_euclid(SLOT_US) - BASELINE_SLOTS));
+        std::mem::replace(&mut self.slots, keep).len() as u64
+    }
+
+    fn bytes(&self) -> usize {
+        // A map entry is about 12 bytes with its share of the free ones; 20 is what a slot has.
+        self.slots.len() * (size_of::<Slot>() + 300) + 200
+    }
+}
+
+/// All hosts.
+#[derive(Debug, Default)]
+pub struct Sites {
+    index: AHashMap<(u16, Dataset, Option<Box<str>>), usize>,
+    pub sites: Vec<Site>,
+    /// Requests to hosts there was no room for.
+    pub unseen: u64,
+    bytes: usize,
+}
+
+impl Sites {
+    /// The site, made now if there is room.
+    pub fn site(&mut self, tenant: u16, dataset: Dataset, host: Option<&str>) -> Option<usize> {
+        // Found without copying the name only where the standard map allows it: one host in a
+        // row is the rule, and the caller remembers it.
+        let key = (tenant, dataset, host.map(Box::from));
+        if let Some(&at) = self.index.get(&key) {
+            return Some(at);
+        }
+        if self.sites.len() >= SITES_MAX {
+            return None;
+        }
+        self.sites.push(Site {
+            tenant,
+            dataset: Some(dataset),
+            host: key.2.clone(),
+            slots: BTreeMap::new(),
+        });
+        self.index.insert(key, self.sites.len() - 1);
+        Some(self.sites.len() - 1)
+    }
+
+    pub fn join(&mut self, site: usize, slot: i64, counted: &Slot) {
+        let site = &mut self.sites[site];
+        let before = site.slots.len();
+        site.slots.entry(slot).or_default().join(counted);
+        if site.slots.len() > before {
+            self.bytes += size_of::<Slot>() + 300;
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.sites.len() * 200
+    }
+
+    pub fn recount(&mut self) {
+        self.bytes = self.sites.iter().map(Site::bytes).sum();
+    }
+
+    /// Gives up the hosts with the fewest slots until `bytes_max` holds; returns how many.
+    pub fn shrink(&mut self, bytes_max: usize) -> u64 {
+        let mut lost = 0;
+        self.recount();
+        self.sites.sort_by_key(|site| std::cmp::Reverse(site.slots.len()));
+        while self.bytes() > bytes_max && !self.sites.is_empty() {
+            self.sites.pop();
+            self.recount();
+            lost += 1;
+        }
+        let key = |site: &Site| {
+            site.dataset
+                .map(|dataset| (site.tenant, dataset, site.host.clone()))
+        };
+        self.index = (self.sites.iter().enumerate())
+            .filter_map(|(at, site)| Some((key(site)?, at)))
+            .collect();
+        lost
+    }
+}

@@ -1,0 +1,339 @@
+//! Behaviours of clients: macros and other automation, floods told apart from crowds.
+//!
+//! What is here: the timelines of clients ([`timeline`]), the signals of scripts ([`signals`],
+//! [`period`]) against the other clients of the window ([`population`]), floods ([`flood`]), and
+//! the detector that keeps them. Windows of half an hour are judged every 20 s of event time up
+//! to what is closed, and for the last time when they are closed whole; the last verdict is a
+//! function of the window's events and, for floods, of the hour before. Verdicts before that
+//! look at clients with news only, and wait until the population is known for 40 s longer.
+//!
+//! What is not here: declared crawlers and monitors (their claims are checked elsewhere), rates
+//! of single addresses (Sigma rules in `rules/rates.yml`).
+//!
+//! Sources: base-period test as in published work on beaconing and ticket bots; sequential test
+//! after A. Wald, Sequential Analysis (1947); index of dispersion after R. A. Fisher; flood
+//! against flash crowd after J. Jung, B. Krishnamurthy and M. Rabinovich (WWW 2002).
+
+mod crowd;
+mod flood;
+mod judge;
+mod observe;
+mod overload;
+pub mod period;
+mod population;
+mod request;
+mod signals;
+mod timeline;
+mod verdict;
+
+use crate::detector::{Detector, Rows, Verdict};
+use crate::detectors::Detectors;
+use crate::engine::{Closing, Evaluation};
+use ahash::{AHashMap, RandomState};
+use haetae_event::{Dataset, Entity, EventBatch, TenantId, TimeWindow};
+use request::{Agent, Agents, Kind};
+use std::collections::BTreeMap;
+use timeline::{Span, WINDOW_US};
+use verdict::Found;
+
+/// Kinds of user agents and templates remembered so as not to read them again.
+const AGENTS_MAX: usize = 20_000;
+const PATHS_MAX: usize = 20_000;
+/// Sessions and accounts whose text is known, in each of two generations.
+const NAMES_MAX: usize = 30_000;
+
+/// Judgements come at most this often in event time, µs.
+const STEP_US: i64 = flood::SLOT_US;
+
+type WindowId = (u16, Dataset, i32);
+
+/// The detector.
+pub struct Clients {
+    settings: Detectors,
+    /// Hashes of actors are the same in every engine: what thinning keeps depends on them.
+    fixed: RandomState,
+    /// The engine's, for looking a client up by its address.
+    hasher: Option<RandomState>,
+    tenants: Vec<TenantId>,
+    index: AHashMap<u64, u32>,
+    clients: Vec<Client>,
+    windows: BTreeMap<WindowId, Window>,
+    sites: flood::Sites,
+    words: Agents,
+    agents: AHashMap<u64, (Agent, u8)>,
+    paths: AHashMap<u32, Path>,
+    names: [AHashMap<u32, Name>; 2],
+    /// Bytes of clients and spans.
+    held: usize,
+}
+
+/// One client of one dataset.
+struct Client {
+    key: u64,
+    tenant: u16,
+    dataset: Dataset,
+    address: Box<str>,
+    spans: Vec<Span>,
+    found: Vec<Found>,
+    told: Vec<(Entity, Vec<Verdict>)>,
+}
+
+/// What is known of a path template.
+#[derive(Clone, Debug)]
+struct Path {
+    kind: Kind,
+    call: bool,
+    health: bool,
+    text: Box<str>,
+}
+
+/// A session or an account.
+#[derive(Clone, Debug)]
+struct Name {
+    kind: &'static str,
+    text: Box<str>,
+}
+
+/// The clients of one window.
+#[derive(Default)]
+struct Window {
+    members: Vec<u32>,
+    dirty: bool,
+    judged_until: Option<i64>,
+    /// Of which instant, µs in the window, and what: for judgements before the window is whole.
+    population: Option<(u32, std::sync::Arc<population::Population>)>,
+    /// Verdicts on hosts.
+    hosts: Vec<(Entity, Verdict)>,
+}
+
+impl Client {
+    fn span(&self, window: i32) -> Option<&Span> {
+        self.spans.iter().find(|span| span.window == window)
+    }
+
+    fn bytes(&self) -> usize {
+        let spans: usize = self.spans.iter().map(|s| s.bytes() + size_of::<Span>() + 4).sum();
+        CLIENT_BYTES + self.address.len() + spans
+    }
+}
+
+/// A client without its timelines: itself, and its share of the index.
+const CLIENT_BYTES: usize = size_of::<Client>() + 24;
+
+impl Clients {
+    /// The detector, unless both judgements are switched off.
+    pub fn from_settings(settings: &Detectors) -> Option<Box<dyn Detector>> {
+        let on = settings.macros.as_ref().is_some_and(|s| s.enabled)
+            || settings.http_flood.as_ref().is_some_and(|s| s.enabled);
+        on.then(|| Box::new(Clients::new(settings)) as Box<dyn Detector>)
+    }
+
+    fn new(settings: &Detectors) -> Clients {
+        Clients {
+            settings: settings.clone(),
+            fixed: RandomState::with_seeds(0x6861, 0x6574, 0x6165, 0x2e63),
+            hasher: None,
+            tenants: Vec::new(),
+            index: AHashMap::new(),
+            clients: Vec::new(),
+            windows: BTreeMap::new(),
+            sites: flood::Sites::default(),
+            words: Agents::new(),
+            agents: AHashMap::new(),
+            paths: AHashMap::new(),
+            names: [AHashMap::new(), AHashMap::new()],
+            held: 0,
+        }
+    }
+
+    fn tenant(&mut self, id: &TenantId) -> u16 {
+        let at = self
+            .tenants
+            .iter()
+            .position(|known| known == id)
+            .unwrap_or_else(|| {
+                self.tenants.push(id.clone());
+                self.tenants.len() - 1
+            });
+        u16::try_from(at).expect("tenants are configured, far fewer than 2^16")
+    }
+
+    fn name(&self, who: u32) -> Option<&Name> {
+        self.names.iter().find_map(|names| names.get(&who))
+    }
+
+    /// Builds what refers to clients by number anew, after some are gone.
+    fn reindex(&mut self) {
+        self.index.clear();
+        self.index.shrink_to(self.clients.len());
+        for window in self.windows.values_mut() {
+            window.members = Vec::new();
+        }
+        for (slot, client) in (0u32..).zip(&self.clients) {
+            self.index.insert(client.key, slot);
+            for span in &client.spans {
+                let id = (client.tenant, client.dataset, span.window);
+                self.windows.entry(id).or_default().members.push(slot);
+            }
+        }
+        self.held = self.clients.iter().map(Client::bytes).sum();
+    }
+
+    fn others_bytes(&self) -> usize {
+        let names = self.names[0].len() + self.names[1].len();
+        names * 80 + self.agents.len() * 24 + self.paths.len() * 100 + self.windows.len() * 100
+    }
+}
+
+impl Detector for Clients {
+    fn columns(&self) -> &'static [&'static str] {
+        &[
+            "dst_host",
+            "method",
+            "uri",
+            "status",
+            "ua",
+            "session_id",
+            "account",
+            "http_referer",
+            "cs_referer",
+        ]
+    }
+
+    fn lookback_us(&self) -> i64 {
+        WINDOW_US.max(flood::BASELINE_SLOTS * flood::SLOT_US)
+    }
+
+    fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
+        if batch.dataset.is_web() {
+            self.read(batch, rows);
+        }
+    }
+
+    fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
+        let ids: Vec<WindowId> = self.windows.keys().copied().collect();
+        for id in ids {
+            let end = (i64::from(id.2) + 1) * WINDOW_US;
+            let closed = closing.watermark(&self.tenants[usize::from(id.0)], id.1);
+            let until = closed.min(end).div_euclid(STEP_US).saturating_mul(STEP_US);
+            let Some(window) = self.windows.get_mut(&id) else {
+                continue;
+            };
+            if until <= end - WINDOW_US || (!window.dirty && window.judged_until == Some(until)) {
+                continue;
+            }
+            let news = std::mem::take(&mut window.dirty);
+            let judged = window.judged_until.replace(until);
+            self.judge(id, (judged, until), out);
+            // Late news are part of the baseline of the windows after.
+            for later in 1..=2 {
+                if let Some(window) = self.windows.get_mut(&(id.0, id.1, id.2 + later)) {
+                    window.dirty |= news;
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
+        let Some(tenant) = self.tenants.iter().position(|known| known == tenant) else {
+            return 0;
+        };
+        let first = i32::try_from(before_us.div_euclid(WINDOW_US)).unwrap_or(i32::MIN);
+        let mut gone = 0u64;
+        for client in &mut self.clients {
+            if usize::from(client.tenant) != tenant {
+                continue;
+            }
+            client.spans.retain(|span| {
+                let keep = span.window >= first;
+                gone += if keep { 0 } else { span.len() as u64 };
+                keep
+            });
+            client.told.retain_mut(|(_, told)| {
+                told.retain(|verdict| verdict.extent.end >= before_us);
+                !told.is_empty()
+            });
+            let (told, found) = (&client.told, &mut client.found);
+            // What a told episode is joined from stays as long as the episode.
+            found.retain(|found| {
+                let part = |v: &Verdict| {
+                    v.rule_id == found.verdict.rule_id && v.extent.end >= found.verdict.extent.start
+                };
+                told.iter()
+                    .any(|(entity, told)| *entity == found.entity && told.iter().any(part))
+            });
+        }
+        self.clients
+            .retain(|client| !client.spans.is_empty() || !client.found.is_empty());
+        self.windows
+            .retain(|id, _| usize::from(id.0) != tenant || id.2 >= first);
+        for site in self
+            .sites
+            .sites
+            .iter_mut()
+            .filter(|s| usize::from(s.tenant) == tenant)
+        {
+            gone += site.prune(before_us);
+        }
+        self.sites.recount();
+        self.reindex();
+        gone
+    }
+
+    fn unobserved(&self) -> u64 {
+        self.sites.unseen
+    }
+
+    fn bytes(&self) -> usize {
+        self.held + self.sites.bytes() + self.others_bytes()
+    }
+
+    fn shrink(&mut self, bytes_max: usize) -> u64 {
+        let before = self.clients.len();
+        let rest = self.sites.bytes() + self.others_bytes();
+        let mut room = bytes_max.saturating_sub(rest);
+        // Who did most, and of equals who came last, stays.
+        self.clients.sort_by_cached_key(|client| {
+            let most = client.spans.iter().map(Span::len).max().unwrap_or(0);
+            let last = client.spans.iter().map(|span| span.window).max();
+            std::cmp::Reverse((
+                !client.found.is_empty(),
+                most.ilog2_or_zero(),
+                last,
+                most,
+                client.key,
+            ))
+        });
+        let keep = self.clients.iter().take_while(|client| {
+            let bytes = client.bytes();
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        });
+        let keep = keep.count();
+        self.clients.truncate(keep);
+        self.clients.shrink_to_fit();
+        self.reindex();
+        let mut lost = (before - keep) as u64;
+        if self.bytes() > bytes_max {
+            self.names = [AHashMap::new(), AHashMap::new()];
+            let others = self.held + self.others_bytes();
+            lost += self.sites.shrink(bytes_max.saturating_sub(others));
+        }
+        lost
+    }
+
+    fn shared_by(&self, tenant: &TenantId, address: &str, window: TimeWindow) -> Option<u64> {
+        self.crowd(tenant, address, window)
+    }
+}
+
+trait Magnitude {
+    fn ilog2_or_zero(self) -> u32;
+}
+
+impl Magnitude for usize {
+    fn ilog2_or_zero(self) -> u32 {
+        self.checked_ilog2().unwrap_or(0)
+    }
+}

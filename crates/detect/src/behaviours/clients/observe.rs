@@ -1,0 +1,265 @@
+//! Folding batches in: rows to hits and to slots.
+
+use super::flood::{Counted, SLOT_US, Slot};
+use super::request::{self, Agent};
+use super::timeline::{Hit, Seen, Span, WINDOW_US};
+use super::{AGENTS_MAX, CLIENT_BYTES, Client, Clients, Kind, NAMES_MAX, Name, PATHS_MAX, Path, Window};
+use crate::detector::Rows;
+use crate::engine::value::{Column, Value, split_uri};
+use haetae_event::{Dataset, EventBatch};
+
+/// The columns of a batch.
+struct Fields<'a> {
+    host: Column<'a>,
+    method: Column<'a>,
+    uri: Column<'a>,
+    status: Column<'a>,
+    agent: Column<'a>,
+    session: Column<'a>,
+    account: Column<'a>,
+    referer: Column<'a>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(batch: &'a EventBatch) -> Fields<'a> {
+        let referer = match Column::of(batch, "http_referer") {
+            Column::Absent => Column::of(batch, "cs_referer"),
+            known => known,
+        };
+        Fields {
+            host: Column::of(batch, "dst_host"),
+            method: Column::of(batch, "method"),
+            uri: Column::of(batch, "uri"),
+            status: Column::of(batch, "status"),
+            agent: Column::of(batch, "ua"),
+            session: Column::of(batch, "session_id"),
+            account: Column::of(batch, "account"),
+            referer,
+        }
+    }
+}
+
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
+    match column.value(row) {
+        Value::Text(text) if !text.is_empty() && text != "-" => Some(text),
+        _ => None,
+    }
+}
+
+/// Counts of one host and slot, held back while rows in a row belong to it.
+struct Held<'a> {
+    host: Option<&'a str>,
+    site: Option<usize>,
+    slot: i64,
+    counted: Slot,
+}
+
+impl Clients {
+    pub(super) fn read(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
+        if self.hasher.is_none() {
+            self.hasher = Some(rows.hasher.clone());
+        }
+        let tenant = self.tenant(&batch.tenant);
+        let fields = Fields::of(batch);
+        let mut held: Option<Held<'_>> = None;
+        for (row, &ts) in batch.ts().values().iter().enumerate() {
+            let path = split_uri(text(&fields.uri, row).unwrap_or("/")).0;
+            let agent_text = text(&fields.agent, row).unwrap_or("");
+            let agent_hash = self.fixed.hash_one(agent_text);
+            let (agent, class) = self.agent(agent_hash, agent_text);
+            let referer = text(&fields.referer, row).is_some();
+            let known = (!request::is_asset(path)).then(|| self.path(path));
+            let counted = Counted {
+                template: known.as_ref().map(|(template, ..)| *template),
+                referer,
+                agent: class,
+            };
+            self.count(
+                (tenant, batch.dataset),
+                text(&fields.host, row),
+                ts,
+                counted,
+                &mut held,
+            );
+            // Robots that say so, and looks at the health of the site, have no timeline.
+            let watched = agent != Agent::Declared && !known.as_ref().is_some_and(|k| k.4);
+            let Some(client) = rows.clients[row].filter(|_| watched) else {
+                continue;
+            };
+            let (who, session) = self.who(&fields, row, agent_hash);
+            let Some((window, at)) = place(ts) else {
+                continue;
+            };
+            let (template, exact, kind, call, _) = known.unwrap_or((0, 0, Kind::Asset, false, false));
+            let hit = Hit::new(Seen {
+                who,
+                at,
+                template,
+                exact,
+                agent: class,
+                kind,
+                call,
+                post: matches!(fields.method.value(row), Value::Text("POST" | "PUT" | "PATCH")),
+                referer,
+                error: matches!(fields.status.value(row), Value::Int(status) if status >= 400),
+                session,
+                library: agent == Agent::Library,
+            });
+            let key = keyed(client, batch.dataset);
+            self.add((key, tenant, batch.dataset), &rows.src_ip, row, window, hit);
+        }
+        self.release(held);
+    }
+
+    fn agent(&mut self, hash: u64, agent: &str) -> (Agent, u8) {
+        if let Some(&known) = self.agents.get(&hash) {
+            return known;
+        }
+        let read = (self.words.of(agent), (hash >> 56) as u8);
+        if self.agents.len() >= AGENTS_MAX {
+            // A cache of a pure function: emptying it loses nothing.
+            self.agents.clear();
+        }
+        self.agents.insert(hash, read);
+        read
+    }
+
+    fn path(&mut self, path: &str) -> (u32, u16, Kind, bool, bool) {
+        let (template, exact) = request::template(path);
+        if let Some(known) = self.paths.get(&template) {
+            return (template, exact, known.kind, known.call, known.health);
+        }
+        let text = request::template_text(path);
+        let (kind, call) = request::kind_of(&text);
+        let health = request::is_health(&text);
+        if self.paths.len() >= PATHS_MAX {
+            self.paths.clear();
+        }
+        self.paths.insert(
+            template,
+            Path {
+                kind,
+                call,
+                health,
+                text: text.into(),
+            },
+        );
+        (template, exact, kind, call, health)
+    }
+
+    /// The actor of a row: its session, else its account, else its user agent.
+    fn who(&mut self, fields: &Fields<'_>, row: usize, agent: u64) -> (u32, bool) {
+        let (kind, named) = match (text(&fields.session, row), text(&fields.account, row)) {
+            (Some(session), _) => ("session", session),
+            (None, Some(account)) => ("account", account),
+            (None, None) => return (agent as u32, false),
+        };
+        let who = self.fixed.hash_one(named) as u32;
+        if !self.names[0].contains_key(&who) {
+            if self.names[0].len() >= NAMES_MAX {
+                self.names.swap(0, 1);
+                self.names[0].clear();
+            }
+            let text = named.into();
+            self.names[0].insert(who, Name { kind, text });
+        }
+        (who, true)
+    }
+
+    fn count<'a>(
+        &mut self,
+        (tenant, dataset): (u16, Dataset),
+        host: Option<&'a str>,
+        ts: i64,
+        counted: Counted,
+        held: &mut Option<Held<'a>>,
+    ) {
+        let slot = ts.div_euclid(SLOT_US);
+        let same_host = held.as_ref().is_some_and(|held| held.host == host);
+        if !same_host || held.as_ref().is_some_and(|held| held.slot != slot) {
+            let site = match held.as_ref() {
+                Some(held) if same_host => held.site,
+                _ => self.sites.site(tenant, dataset, host),
+            };
+            let next = Held {
+                host,
+                site,
+                slot,
+                counted: Slot::default(),
+            };
+            self.release(held.replace(next));
+        }
+        if let Some(held) = held {
+            held.counted.add(counted);
+        }
+    }
+
+    fn release(&mut self, held: Option<Held<'_>>) {
+        let Some(held) = held else {
+            return;
+        };
+        match held.site {
+            Some(site) => self.sites.join(site, held.slot, &held.counted),
+            None => self.sites.unseen += u64::from(held.counted.requests),
+        }
+    }
+
+    fn add(
+        &mut self,
+        (key, tenant, dataset): (u64, u16, Dataset),
+        addresses: &Column<'_>,
+        row: usize,
+        window: i32,
+        hit: Hit,
+    ) {
+        let slot = match self.index.get(&key) {
+            Some(&slot) => slot,
+            None => {
+                let slot = u32::try_from(self.clients.len()).expect("bounded by memory");
+                let address: Box<str> = text(addresses, row).unwrap_or("").into();
+                self.held += CLIENT_BYTES + address.len();
+                self.clients.push(Client {
+                    key,
+                    tenant,
+                    dataset,
+                    address,
+                    spans: Vec::new(),
+                    found: Vec::new(),
+                    told: Vec::new(),
+                });
+                self.index.insert(key, slot);
+                slot
+            }
+        };
+        let client = &mut self.clients[slot as usize];
+        let at = match client.spans.iter().rposition(|span| span.window == window) {
+            Some(at) => at,
+            None => {
+                client.spans.reserve_exact(1);
+                client.spans.push(Span::new(window));
+                self.held += size_of::<Span>() + 4;
+                client.spans.len() - 1
+            }
+        };
+        let span = &mut client.spans[at];
+        if !span.dirty {
+            let known: &mut Window = self.windows.entry((tenant, dataset, window)).or_default();
+            known.dirty = true;
+            if span.len() == 0 {
+                known.members.push(slot);
+            }
+        }
+        self.held += span.add(hit);
+    }
+}
+
+/// The key of a client of one dataset.
+pub fn keyed(client: u64, dataset: Dataset) -> u64 {
+    client ^ (dataset as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The window of an instant and the µs in it; `None` for times no log has.
+fn place(ts: i64) -> Option<(i32, u32)> {
+    let window = i32::try_from(ts.div_euclid(WINDOW_US)).ok()?;
+    Some((window, u32::try_from(ts.rem_euclid(WINDOW_US)).ok()?))
+}
