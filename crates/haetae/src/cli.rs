@@ -327,6 +327,13 @@ pub struct ModelPromoteArgs {
 pub enum RulesCommand {
     /// Loads the built-in rules and those of DIR, and says what is wrong with them
     Lint { dir: Option<PathBuf> },
+    /// Every rule in use: level, name, title; as JSON and Markdown with why and false positives
+    List {
+        /// A folder or file of further rules; default: rules_dir
+        path: Option<PathBuf>,
+        #[arg(long, value_enum, default_value = "text")]
+        output: RuleListOutput,
+    },
     /// Runs the tests beside rules: files named NAME.test.yml
     Test {
         /// A folder, or one rule file; default: rules_dir
@@ -336,6 +343,13 @@ pub enum RulesCommand {
     Eval(EvalArgs),
     /// What rules would have told over the stored days: alerts by day and entity, examples, cost
     Backtest(BacktestArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RuleListOutput {
+    Text,
+    Json,
+    Markdown,
 }
 
 #[derive(Args, Debug)]

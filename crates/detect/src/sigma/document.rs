@@ -19,6 +19,7 @@ pub struct Attributes {
     pub title: String,
     pub description: String,
     pub level: Level,
+    pub falsepositives: Vec<String>,
     /// ATT&CK technique ids, e.g. `T1190`.
     pub attack: Vec<String>,
     /// Our own settings under the custom key `haetae`.
@@ -158,6 +159,15 @@ pub fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
             .unwrap_or_else(|| title.clone()),
         name: text("name"),
         description: text("description").unwrap_or_default(),
+        falsepositives: map
+            .get("falsepositives")
+            .and_then(Value::as_array)
+            .map(|list| {
+                list.iter()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect()
+            })
+            .unwrap_or_default(),
         title,
         level,
         attack,

@@ -3,6 +3,7 @@
 mod backtest;
 mod eval;
 mod lint;
+mod list;
 
 mod testing;
 
@@ -14,6 +15,10 @@ use std::process::ExitCode;
 pub fn run(command: &RulesCommand, config: &Config) -> Result<ExitCode> {
     match command {
         RulesCommand::Lint { dir } => lint::run(dir.as_deref().or(config.rules_dir.as_deref()), config),
+        RulesCommand::List { path, output } => {
+            let path = path.as_deref().or(config.rules_dir.as_deref());
+            list::run(path, *output, config).map(|()| ExitCode::SUCCESS)
+        }
         RulesCommand::Test { path } => testing::run(path.as_deref().or(config.rules_dir.as_deref()), config),
         RulesCommand::Eval(args) => eval::run(args, config),
         RulesCommand::Backtest(args) => backtest::run(args, config),
