@@ -1,7 +1,12 @@
 //! Thresholds of the code detectors: what Sigma cannot say (ratios, baselines).
 
+pub mod network;
+
 use crate::behaviours::edos::EdosSettings;
 use crate::cost::{CostMeter, CostOptions, PriceTable};
+use network::{
+    DistributedScan, Exfiltration, KnownBad, ManyToOne, Scans, SensitivePorts, Silence, UnusualPort,
+};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -22,6 +27,19 @@ pub struct Detectors {
     pub prices: Option<Arc<PriceTable>>,
     pub macros: Option<Macros>,
     pub http_flood: Option<HttpFlood>,
+    pub silence: Option<Silence>,
+    pub scans: Option<Scans>,
+    pub distributed_scan: Option<DistributedScan>,
+    pub sensitive_ports: Option<SensitivePorts>,
+    pub many_to_one: Option<ManyToOne>,
+    pub unusual_port: Option<UnusualPort>,
+    pub exfiltration: Option<Exfiltration>,
+    pub known_bad: Option<KnownBad>,
+}
+
+/// Former days that are needed before they are the baseline.
+fn days_min() -> usize {
+    3
 }
 
 /// Share of failed requests in a window of five minutes, per dataset and host.
@@ -34,12 +52,16 @@ pub struct ErrorRate {
     /// Fraction of 4xx and 5xx.
     pub error_ratio_min: f64,
     pub requests_min: u64,
+    /// So many former days and more: judged against the same five minutes of theirs.
+    #[serde(default = "days_min")]
+    pub days_min: usize,
     pub level: haetae_event::Level,
     pub why: String,
     pub falsepositives: Vec<String>,
 }
 
-/// Requests of one minute against the median of the hour before, per dataset and host.
+/// Requests of one minute against the same minute of former days, or the median of the hour
+/// before while those are not known, per dataset and host.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Surge {
@@ -50,6 +72,9 @@ pub struct Surge {
     pub baseline_minutes: i64,
     /// Fewer minutes of baseline: no judgement.
     pub baseline_minutes_min: i64,
+    /// So many former days and more: judged against the same minute of theirs.
+    #[serde(default = "days_min")]
+    pub days_min: usize,
     pub level: haetae_event::Level,
     pub why: String,
     pub falsepositives: Vec<String>,
@@ -127,6 +152,14 @@ impl Detectors {
             prices: other.prices.or(self.prices),
             macros: other.macros.or(self.macros),
             http_flood: other.http_flood.or(self.http_flood),
+            silence: other.silence.or(self.silence),
+            scans: other.scans.or(self.scans),
+            distributed_scan: other.distributed_scan.or(self.distributed_scan),
+            sensitive_ports: other.sensitive_ports.or(self.sensitive_ports),
+            many_to_one: other.many_to_one.or(self.many_to_one),
+            unusual_port: other.unusual_port.or(self.unusual_port),
+            exfiltration: other.exfiltration.or(self.exfiltration),
+            known_bad: other.known_bad.or(self.known_bad),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod edos;
+pub mod network;
 pub mod site;
 
 use crate::detector::Detector;
@@ -15,6 +16,8 @@ const ALL: &[Make] = &[
     edos::Edos::from_settings,
     site::SiteTraffic::from_settings,
     clients::Clients::from_settings,
+    site::silence::Silences::from_settings,
+    network::Network::from_settings,
     //
 ];
 

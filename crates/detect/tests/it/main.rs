@@ -10,6 +10,7 @@ mod edos;
 mod exceptions;
 mod inline;
 mod loading;
+mod network;
 mod order;
 mod payload;
 mod shared;
