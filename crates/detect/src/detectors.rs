@@ -2,7 +2,10 @@
 
 pub mod network;
 
+use crate::behaviours::accounts::settings::Accounts;
+use crate::behaviours::crawlers::Crawlers;
 use crate::behaviours::edos::EdosSettings;
+use crate::behaviours::payment::settings::Payment;
 use crate::cost::{CostMeter, CostOptions, PriceTable};
 use network::{
     DistributedScan, Exfiltration, KnownBad, ManyToOne, Scans, SensitivePorts, Silence, UnusualPort,
@@ -17,6 +20,9 @@ pub struct Detectors {
     pub error_rate: Option<ErrorRate>,
     pub surge: Option<Surge>,
     pub refusals: Option<Refusals>,
+    pub accounts: Option<Accounts>,
+    pub crawlers: Option<Crawlers>,
+    pub payment: Option<Payment>,
     pub cost_meter: Option<CostMeter>,
     pub edos: Option<EdosSettings>,
     /// How the site is billed; from the configuration, not from this file.
@@ -146,6 +152,9 @@ impl Detectors {
             error_rate: other.error_rate.or(self.error_rate),
             surge: other.surge.or(self.surge),
             refusals: other.refusals.or(self.refusals),
+            accounts: other.accounts.or(self.accounts),
+            crawlers: other.crawlers.or(self.crawlers),
+            payment: other.payment.or(self.payment),
             cost_meter: other.cost_meter.or(self.cost_meter),
             edos: other.edos.or(self.edos),
             cost: self.cost,

@@ -2,17 +2,19 @@
 //!
 //! What is here: the seam ([`Enricher`], [`Enrichers`]), country and network from MaxMind files
 //! ([`geo`]), reputation of addresses from local lists ([`reputation`]), answers of slow remote
-//! services behind a cache ([`remote`]), the configuration that puts them together
+//! services behind a cache ([`remote`]), whether a crawler is who it says ([`crawlers`]), the
+//! configuration that puts them together
 //! ([`config`], [`Knowledge`]), and what of personal data is stored ([`pii`]).
 //!
 //! What is not here: the network (a fetcher outside answers [`remote`] look-ups), threads (the
-//! owner calls [`Knowledge::refresh`] from one of its own), verification of bots.
+//! owner calls [`Knowledge::refresh`] from one of its own).
 //!
 //! Every column says something about `src_ip`: `src_country`, `src_asn`, `ti_score`.
 
 mod addresses;
 mod cache;
 pub mod config;
+pub mod crawlers;
 pub mod enricher;
 pub mod files;
 pub mod geo;

@@ -5,10 +5,12 @@
 //! engine of the same rules. Either way the outcome is reconciled with what is stored, so that
 //! the stored findings are a function of the stored events.
 
+use crate::claims::Claims;
 use crate::identities::Identities;
 use crate::privacy::{Policies, Privacy};
 use crate::warm::warm_from;
 use haetae_detect::{Closing, Engine, Evaluation, RuleSet};
+use haetae_enrich::crawlers::Verifier;
 use haetae_enrich::pii::AddressPolicy;
 use haetae_event::commit::FindingChange;
 use haetae_event::identity::InstallationKey;
@@ -18,6 +20,7 @@ use haetae_store::{FindingFilter, ScanRequest, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Widest stretch one recomputation, or the start, reads back.
 const READ_SPAN_MAX_US: i64 = 26 * HOUR_US;
@@ -49,6 +52,7 @@ pub struct Detection {
     /// Event-time ranges that must be recomputed, by tenant; disjoint and sorted.
     late: BTreeMap<TenantId, Vec<(i64, i64)>>,
     clients: Clients,
+    claims: Claims,
 }
 
 /// Clear addresses of tenants that store none.
@@ -73,6 +77,15 @@ impl Detection {
                 identities: RefCell::new(Identities::new(key)),
                 policies,
             },
+            claims: Claims::default(),
+        }
+    }
+
+    /// Has claims of crawlers checked by `verifier`; without one they are unverified.
+    pub fn verified_by(self, verifier: Arc<dyn Verifier>) -> Self {
+        Detection {
+            claims: Claims::new(verifier),
+            ..self
         }
     }
 
@@ -130,20 +143,23 @@ impl Detection {
         let mut reconciled = Reconciled::default();
         let mut claimed = HashSet::new();
         if self.late.is_empty() {
-            let evaluation = self.privacy.told(self.engine.evaluate(closing));
+            let evaluation = self.claims.judge(self.engine.evaluate(closing));
+            let evaluation = self.privacy.told(evaluation);
             reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             return Ok(reconciled);
         }
         for (tenant, ranges) in &self.late {
             for range in ranges {
-                let evaluation = self.privacy.told(self.recompute(store, tenant, *range)?);
+                let evaluation = self.recompute(store, tenant, *range)?;
+                let evaluation = self.privacy.told(self.claims.judge(evaluation));
                 reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             }
         }
         // From here on the engine must know the late rows too: it starts over with them.
         self.engine = self.engine.restarted();
         self.warm(store)?;
-        let mut evaluation = self.privacy.told(self.engine.evaluate(closing));
+        let evaluation = self.claims.judge(self.engine.evaluate(closing));
+        let mut evaluation = self.privacy.told(evaluation);
         evaluation
             .episodes
             .retain(|episode| !told_already(episode, &reconciled));

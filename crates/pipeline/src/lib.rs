@@ -9,6 +9,7 @@
 
 mod alarms;
 mod backfill;
+mod claims;
 mod commit;
 mod detection;
 mod driver;

@@ -1,8 +1,13 @@
 //! The code detectors, one file or folder each.
 
+pub mod accounts;
 pub mod clients;
+pub mod crawlers;
 pub mod edos;
 pub mod network;
+pub mod paths;
+pub mod payment;
+pub mod sample;
 pub mod site;
 
 use crate::detector::Detector;
@@ -13,6 +18,9 @@ type Make = fn(&Detectors) -> Option<Box<dyn Detector>>;
 
 /// The one list of built-in detectors.
 const ALL: &[Make] = &[
+    accounts::Logins::from_settings,
+    crawlers::Claims::from_settings,
+    payment::Payments::from_settings,
     edos::Edos::from_settings,
     site::SiteTraffic::from_settings,
     clients::Clients::from_settings,

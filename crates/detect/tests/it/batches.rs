@@ -1,7 +1,7 @@
 //! Small events and batches made of them.
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, Episode, EventBatch, TenantId};
@@ -29,6 +29,12 @@ pub struct Row {
     pub srcport: Option<i32>,
     pub dstport: Option<i32>,
     pub action: Option<String>,
+    pub session: Option<String>,
+    pub account: Option<String>,
+    pub ja4: Option<String>,
+    pub asn: Option<i64>,
+    pub event_outcome: Option<String>,
+    pub event_action: Option<String>,
     /// Other text columns, by name.
     pub text: BTreeMap<String, String>,
     /// Other number columns, by name.
@@ -103,6 +109,23 @@ pub fn batch(dataset: Dataset, rows: &[Row]) -> EventBatch {
             ("ua", texts(rows, |r| &r.ua)),
         ]);
     }
+    type Of = fn(&Row) -> &Option<String>;
+    let optional: [(&str, Of); 5] = [
+        ("session_id", |r| &r.session),
+        ("account", |r| &r.account),
+        ("ja4", |r| &r.ja4),
+        ("event_outcome", |r| &r.event_outcome),
+        ("event_action", |r| &r.event_action),
+    ];
+    for (name, of) in optional {
+        if rows.iter().any(|row| of(row).is_some()) {
+            columns.push((name, texts(rows, of)));
+        }
+    }
+    if rows.iter().any(|row| row.asn.is_some()) {
+        let numbers: Int64Array = rows.iter().map(|row| row.asn).collect();
+        columns.push(("src_asn", Arc::new(numbers)));
+    }
     let names: BTreeSet<&str> = rows
         .iter()
         .flat_map(|row| row.text.keys())
@@ -141,6 +164,49 @@ pub fn episodes(dataset: Dataset, rows: &[Row]) -> Vec<Episode> {
     let mut engine = builtin();
     engine.observe(&batch(dataset, rows));
     engine.evaluate(&Closing::everything()).episodes
+}
+
+/// Only the code detectors, as built in.
+pub fn detectors() -> Engine {
+    let mut rules = RuleSet::empty();
+    rules.load_detectors("detectors.yml", haetae_detect::ruleset::BUILTIN_DETECTORS);
+    assert!(rules.diagnostics().is_empty(), "{:?}", rules.diagnostics());
+    Engine::new(rules, EngineOptions::one_shot())
+}
+
+/// One section of the built-in `detectors.yml` alone: others may add to its findings what they know
+/// at the time (costs).
+pub fn detector(section: &str) -> Engine {
+    sections(&[section])
+}
+
+/// Only these sections of the built-in `detectors.yml`.
+pub fn sections(names: &[&str]) -> Engine {
+    let text: String = names.iter().map(|name| section(name)).collect();
+    let mut rules = RuleSet::empty();
+    rules.load_detectors("detectors.yml", &text);
+    assert!(rules.diagnostics().is_empty(), "{:?}", rules.diagnostics());
+    Engine::new(rules, EngineOptions::one_shot())
+}
+
+fn section(name: &str) -> String {
+    let begins = format!("{name}:");
+    let own = |line: &&str| line.starts_with(' ') || line.starts_with('#') || line.is_empty();
+    let mut lines = haetae_detect::ruleset::BUILTIN_DETECTORS
+        .lines()
+        .skip_while(|line| *line != begins);
+    let first = lines.next().expect("the section is there");
+    let all = std::iter::once(first).chain(lines.take_while(own));
+    all.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What the built-in code detectors whose name begins with `which` find.
+pub fn detected(which: &str, dataset: Dataset, rows: &[Row]) -> Vec<Episode> {
+    let mut engine = detectors();
+    engine.observe(&batch(dataset, rows));
+    let mut episodes = engine.evaluate(&Closing::everything()).episodes;
+    episodes.retain(|episode| episode.detector.starts_with(which));
+    episodes
 }
 
 /// Engine with only the given YAML.

@@ -77,14 +77,6 @@ fn engine() -> Engine {
     Engine::new(rules, EngineOptions::default())
 }
 
-fn whole(rows: &[Row]) -> Vec<Episode> {
-    let mut engine = engine();
-    let mut stored = Stored::default();
-    engine.observe(&batch(Dataset::Web, rows));
-    stored.apply(engine.evaluate(&Closing::everything()));
-    stored.sorted()
-}
-
 fn row() -> impl Strategy<Value = Row> {
     (
         0u32..900,
@@ -102,6 +94,36 @@ fn row() -> impl Strategy<Value = Row> {
         })
 }
 
+/// Whatever order and cuts, and whatever was evaluated in between: what is stored in the end.
+pub fn same_whatever_the_order(
+    rows: &[Row],
+    shuffled: &[Row],
+    cuts: &[(usize, Option<i64>)],
+    make: impl Fn() -> Engine,
+) -> Result<(), TestCaseError> {
+    let mut whole = make();
+    let mut expected = Stored::default();
+    whole.observe(&batch(Dataset::Web, rows));
+    expected.apply(whole.evaluate(&Closing::everything()));
+    let mut engine = make();
+    let mut stored = Stored::default();
+    let mut rest = shuffled;
+    for (take, closing) in cuts.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (now, later) = rest.split_at((*take).min(rest.len()));
+        engine.observe(&batch(Dataset::Web, now));
+        rest = later;
+        if let Some(seconds) = closing {
+            stored.apply(engine.evaluate(&Closing::at(START + seconds * SECOND)));
+        }
+    }
+    stored.apply(engine.evaluate(&Closing::everything()));
+    prop_assert_eq!(stored.sorted(), expected.sorted());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -111,22 +133,6 @@ proptest! {
             .prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
         cuts in prop::collection::vec((1usize..20, prop::option::of(0i64..1000)), 1..40),
     ) {
-        let expected = whole(&rows);
-        let mut engine = engine();
-        let mut stored = Stored::default();
-        let mut rest = &shuffled[..];
-        for (take, closing) in cuts.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (now, later) = rest.split_at((*take).min(rest.len()));
-            engine.observe(&batch(Dataset::Web, now));
-            rest = later;
-            if let Some(seconds) = closing {
-                stored.apply(engine.evaluate(&Closing::at(START + seconds * SECOND)));
-            }
-        }
-        stored.apply(engine.evaluate(&Closing::everything()));
-        prop_assert_eq!(stored.sorted(), expected);
+        same_whatever_the_order(&rows, &shuffled, &cuts, engine)?;
     }
 }

@@ -8,6 +8,7 @@
 mod bad_databases;
 mod batches;
 mod contract;
+mod crawlers;
 mod databases;
 mod enrichers;
 mod lists;

@@ -1,0 +1,337 @@
+//! Attacks on log-ins: stuffing, guessing, spraying, slow guessing, taken accounts.
+//!
+//! Attempts are told apart by path and method, their end by the status, or by the event's own
+//! outcome in system logs ([`attempt`]). They are counted by minute ([`tally`]) for each client,
+//! account, network (/24, /48), provider, client program and path, and judged ([`judge`]). Where
+//! the log names no account (access logs), what needs names says nothing.
+//!
+//! Offices and carriers behind one address log in often and mostly succeed: shares of failures
+//! decide, not counts alone. A client whose log-ins all fail for one name from one place is more
+//! likely an owner than a thief: low.
+//!
+//! Bounded: what failed least and longest ago goes first.
+
+mod attempt;
+mod judge;
+pub mod settings;
+mod tally;
+
+use crate::behaviours::sample;
+use crate::detector::{Detector, Rows, Verdict, reconcile};
+use crate::detectors::Detectors;
+use crate::engine::value::{Column, Value};
+use crate::engine::{Closing, Evaluation};
+use ahash::AHashMap;
+use attempt::{Patterns, Reader};
+use haetae_event::net::{Cidr, parse_address};
+use haetae_event::time::MINUTE_US;
+use haetae_event::{Dataset, Entity, EventBatch, TenantId};
+use judge::Judge;
+use settings::Accounts;
+use std::net::IpAddr;
+use tally::{Seen, Tally};
+
+/// Names, user agents and paths longer than this are counted under their beginning.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What attempts are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum By {
+    Client,
+    Account,
+    Network,
+    Provider,
+    Agent,
+    Fingerprint,
+    Path,
+    /// All of the dataset.
+    All,
+}
+
+impl By {
+    fn entity_kind(self) -> &'static str {
+        match self {
+            By::Client => "ip",
+            By::Account => "account",
+            By::Network => "net",
+            By::Provider => "asn",
+            By::Agent => "ua",
+            By::Fingerprint => "ja4",
+            By::Path => "path",
+            By::All => "dataset",
+        }
+    }
+}
+
+/// The same by value; the source's dataset is part of it, since one request may stand in the logs
+/// of the content network and of the application.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    scope: u16,
+    by: By,
+    value: Box<str>,
+}
+
+/// The detector.
+pub struct Logins {
+    settings: Accounts,
+    patterns: Patterns,
+    /// Tenant and dataset, by `Key::scope`.
+    scopes: Vec<(TenantId, Dataset)>,
+    tallies: AHashMap<Key, Tally>,
+    /// Of all tallies, kept along: asked for after every batch.
+    bytes: usize,
+}
+
+impl Logins {
+    pub fn from_settings(settings: &Detectors) -> Option<Box<dyn Detector>> {
+        let settings = settings.accounts.as_ref().filter(|s| s.enabled)?.clone();
+        Some(Box::new(Logins {
+            patterns: Patterns::new(&settings),
+            settings,
+            scopes: Vec::new(),
+            tallies: AHashMap::new(),
+            bytes: 0,
+        }))
+    }
+
+    fn scope(&mut self, batch: &EventBatch) -> u16 {
+        let same =
+            |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
+        let at = self.scopes.iter().position(same).unwrap_or_else(|| {
+            self.scopes.push((batch.tenant.clone(), batch.dataset));
+            self.scopes.len() - 1
+        });
+        u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
+    }
+
+    fn count(&mut self, key: Key, seen: &Seen<'_>) {
+        let name = key.value.len() + size_of::<Key>();
+        let tally = self.tallies.entry(key).or_default();
+        let before = if tally.attempts == 0 {
+            0
+        } else {
+            name + tally.bytes()
+        };
+        tally.add(seen);
+        self.bytes = self.bytes + name + tally.bytes() - before;
+    }
+
+    fn count_bytes(&self) -> usize {
+        let of = |(key, tally): (&Key, &Tally)| key.value.len() + size_of::<Key>() + tally.bytes();
+        self.tallies.iter().map(of).sum()
+    }
+
+    fn judge(&self, key: &Key, tally: &Tally, closed: i64) -> Vec<Verdict> {
+        let judge = Judge {
+            settings: &self.settings,
+            closed,
+        };
+        let mut verdicts = match key.by {
+            By::Client => judge.client(tally),
+            By::Account => judge.account(tally),
+            By::Network => judge.many(tally, &self.settings.by_network),
+            By::Provider => judge.many(tally, &self.settings.by_provider),
+            By::Agent | By::Fingerprint => match self.tallies.get(&all_of(key.scope)) {
+                Some(all) => judge.agent(tally, all),
+                None => Vec::new(),
+            },
+            By::Path => judge.site(tally),
+            By::All => Vec::new(),
+        };
+        let dataset = self.scopes[usize::from(key.scope)].1;
+        for verdict in &mut verdicts {
+            verdict.rule_id = format!("{}.{dataset}", verdict.detector);
+        }
+        verdicts
+    }
+
+    /// Keys to judge now: what changed or waits for its windows to close; of agents all that
+    /// could be told, since their share hangs on everybody's failures.
+    fn due(&self) -> Vec<Key> {
+        let all_changed = |scope: u16| self.tallies.get(&all_of(scope)).is_some_and(|all| all.dirty);
+        let mut due: Vec<Key> = self
+            .tallies
+            .iter()
+            .filter(|(key, tally)| match key.by {
+                By::Agent | By::Fingerprint => {
+                    let candidate =
+                        tally.failed > self.settings.by_agent.failed_over || !tally.told.is_empty();
+                    candidate && (tally.dirty || all_changed(key.scope))
+                }
+                _ => tally.dirty,
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        due.sort_unstable();
+        due
+    }
+}
+
+fn all_of(scope: u16) -> Key {
+    Key {
+        scope,
+        by: By::All,
+        value: "".into(),
+    }
+}
+
+/// The beginning of a text, at most [`NAME_BYTES_MAX`].
+fn bounded(text: &str) -> &str {
+    let mut end = text.len().min(NAME_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The /24 or /48 of an address.
+fn network_of(address: &str) -> Option<String> {
+    let address = parse_address(address)?;
+    let bits = match address {
+        IpAddr::V4(_) => 24,
+        IpAddr::V6(_) => 48,
+    };
+    Some(Cidr::new(address, bits)?.to_string())
+}
+
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
+    match column.value(row) {
+        Value::Text(text) if !text.is_empty() && text != "-" => Some(bounded(text)),
+        _ => None,
+    }
+}
+
+impl Detector for Logins {
+    fn columns(&self) -> &'static [&'static str] {
+        &[
+            "method",
+            "uri",
+            "status",
+            "ua",
+            "ja4",
+            "account",
+            "src_asn",
+            "event_outcome",
+            "event_category",
+            "event_action",
+        ]
+    }
+
+    fn lookback_us(&self) -> i64 {
+        (self.settings.longest_minutes() + 1) * MINUTE_US
+    }
+
+    fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
+        let patterns = std::mem::take(&mut self.patterns);
+        let mut reader = Reader::new(batch, &patterns);
+        let [agents, fingerprints, accounts, providers] =
+            ["ua", "ja4", "account", "src_asn"].map(|name| Column::of(batch, name));
+        let mut scope = None;
+        for (row, &ts) in batch.ts().values().iter().enumerate() {
+            let Some((outcome, path)) = reader.attempt(row) else {
+                continue;
+            };
+            let scope = *scope.get_or_insert_with(|| self.scope(batch));
+            let address = text(&rows.src_ip, row);
+            let account = text(&accounts, row);
+            let path = path.map(bounded);
+            let seen = Seen {
+                ts,
+                outcome,
+                address: address.map(sample::hash),
+                account: account.map(|name| (name, sample::hash(name))),
+                path,
+            };
+            let provider = match providers.value(row) {
+                Value::Int(number) => Some(number.to_string()),
+                _ => None,
+            };
+            let network = address.and_then(network_of);
+            let values = [
+                (By::All, Some("")),
+                (By::Client, address),
+                (By::Account, account),
+                (By::Network, network.as_deref()),
+                (By::Provider, provider.as_deref()),
+                (By::Agent, text(&agents, row)),
+                (By::Fingerprint, text(&fingerprints, row)),
+                (By::Path, path),
+            ];
+            for (by, value) in values {
+                if let Some(value) = value {
+                    let value = value.into();
+                    self.count(Key { scope, by, value }, &seen);
+                }
+            }
+        }
+        drop(reader);
+        self.patterns = patterns;
+    }
+
+    fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
+        for key in self.due() {
+            let (tenant, dataset) = self.scopes[usize::from(key.scope)].clone();
+            let closed = closing.watermark(&tenant, dataset);
+            let now = self.judge(&key, &self.tallies[&key], closed);
+            let entity = Entity {
+                kind: key.by.entity_kind().into(),
+                value: key.value.to_string(),
+            };
+            let tally = self.tallies.get_mut(&key).expect("due keys are there");
+            reconcile(&tenant, &entity, &mut tally.told, now, out);
+        }
+        for (key, tally) in &mut self.tallies {
+            let (tenant, dataset) = &self.scopes[usize::from(key.scope)];
+            let newest = tally.minutes.keys().next_back();
+            let end = newest.map_or(i64::MIN, |minute| (minute + 1) * MINUTE_US);
+            // Until its last minute is final.
+            tally.dirty = tally.dirty && end > closing.watermark(tenant, *dataset);
+        }
+        self.bytes = self.count_bytes();
+    }
+
+    fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
+        let scopes = &self.scopes;
+        let mut gone = 0;
+        self.tallies.retain(|key, tally| {
+            if scopes[usize::from(key.scope)].0 == *tenant {
+                gone += tally.forget(before_us) as u64;
+            }
+            !tally.minutes.is_empty()
+        });
+        self.bytes = self.count_bytes();
+        gone
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn shrink(&mut self, bytes_max: usize) -> u64 {
+        let mut bytes = self.count_bytes();
+        let rank = |key: &Key, tally: &Tally| {
+            let newest = tally.minutes.keys().next_back().copied().unwrap_or(i64::MIN);
+            // Sums over everybody stay longest.
+            (key.by >= By::Path, tally.failed, newest)
+        };
+        let mut order: Vec<_> = self
+            .tallies
+            .iter()
+            .map(|(key, tally)| (rank(key, tally), key.clone()))
+            .collect();
+        order.sort_unstable();
+        let mut lost = 0;
+        for (_, key) in order {
+            if bytes <= bytes_max {
+                break;
+            }
+            if let Some(tally) = self.tallies.remove(&key) {
+                bytes -= key.value.len() + size_of::<Key>() + tally.bytes();
+                lost += 1;
+            }
+        }
+        self.bytes = bytes;
+        lost
+    }
+}

@@ -1,0 +1,404 @@
+//! Abuse of the way to payment: steps left out, out of order, or an order paid again and again.
+//!
+//! Which steps a payment needs is not told but learned: what nearly all paying clients of the same
+//! kind of program (browser, or this app) did before their first payment. An app that pays
+//! without a checkout page is its own kind, so that it does not look like an attack, nor teaches
+//! browsers to leave the page out. Orders and checkouts are used up by payments; a payment that
+//! finds none left is against the way. Counting instead of matching pairs holds for many people
+//! behind one address as well: each brings an order along.
+//!
+//! A client is its session where the log has one, else its account, else address and user agent.
+//! Bounded: visits that did not pay go first, then the oldest.
+
+pub mod settings;
+mod steps;
+mod visit;
+
+use crate::behaviours::sample;
+use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
+use crate::detectors::Detectors;
+use crate::engine::value::{Column, Value};
+use crate::engine::{Closing, Evaluation};
+use ahash::AHashMap;
+use haetae_event::finding::EVIDENCE_MAX;
+use haetae_event::time::MINUTE_US;
+use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Level, Micros, TenantId};
+use settings::Payment;
+use std::collections::BTreeMap;
+use steps::{Reader, Way};
+use visit::{Places, Shape, Violation, Visit, Wrong};
+
+/// Names of the rules: the dataset follows.
+const ABUSE: &str = "payment_flow";
+const DECLINED: &str = "payment_declined";
+
+/// Kinds of programs whose ways are learned apart, for one tenant and dataset; others are one.
+const COHORTS_MAX: usize = 32;
+
+/// How a client is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Known {
+    Session,
+    Account,
+    Address,
+}
+
+impl Known {
+    fn entity_kind(self) -> &'static str {
+        match self {
+            Known::Session => "session",
+            Known::Account => "account",
+            Known::Address => "ip",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    scope: u16,
+    known: Known,
+    hash: u64,
+}
+
+/// The detector.
+pub struct Payments {
+    settings: Payment,
+    way: Way,
+    shape: Shape,
+    scopes: Vec<(TenantId, Dataset)>,
+    visits: AHashMap<Key, Visit>,
+    bytes: usize,
+    unobserved: u64,
+    /// What was required at the last evaluation.
+    required: Required,
+}
+
+/// Required steps by scope and kind of program; `None`: too few clients to say.
+type Required = BTreeMap<(u16, u64), Option<Places>>;
+
+impl Payments {
+    pub fn from_settings(settings: &Detectors) -> Option<Box<dyn Detector>> {
+        let settings = settings.payment.as_ref().filter(|s| s.enabled)?.clone();
+        if settings.steps.len() < 2 {
+            return None;
+        }
+        Some(Box::new(Payments {
+            way: Way::new(&settings),
+            shape: Shape::new(&settings),
+            settings,
+            scopes: Vec::new(),
+            visits: AHashMap::new(),
+            bytes: 0,
+            unobserved: 0,
+            required: Required::new(),
+        }))
+    }
+
+    fn scope(&mut self, batch: &EventBatch) -> u16 {
+        let same =
+            |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
+        let at = self.scopes.iter().position(same).unwrap_or_else(|| {
+            self.scopes.push((batch.tenant.clone(), batch.dataset));
+            self.scopes.len() - 1
+        });
+        u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
+    }
+
+    fn closed(&self, scope: u16, closing: &Closing) -> i64 {
+        let (tenant, dataset) = &self.scopes[usize::from(scope)];
+        closing.watermark(tenant, *dataset)
+    }
+
+    /// What nearly all paying clients did before their first payment.
+    fn learn(&self, closing: &Closing) -> Required {
+        let mut cohorts: BTreeMap<(u16, u64), (u64, [u64; 8])> = BTreeMap::new();
+        for (key, visit) in self.visits.iter().filter(|(_, visit)| visit.has_paid()) {
+            let closed = self.closed(key.scope, closing);
+            let Some(taken) = visit.before_first(&self.shape, closed) else {
+                continue;
+            };
+            let cohort = (key.scope, visit.cohort.unwrap_or(0));
+            let (clients, with) = cohorts.entry(cohort).or_default();
+            *clients += 1;
+            for (place, with) in with.iter_mut().enumerate() {
+                *with += u64::from(taken >> place & 1);
+            }
+        }
+        let required = |(clients, with): &(u64, [u64; 8])| {
+            (*clients >= self.settings.clients_min.max(1)).then(|| {
+                let share = |with: u64| with as f64 / *clients as f64;
+                let needed = (0..self.shape.payment)
+                    .filter(|p| share(with[usize::from(*p)]) >= self.settings.required_share_min);
+                needed.fold(0, |places: Places, place| places | 1 << place)
+            })
+        };
+        // The largest kinds have their own ways; the rest is nobody's.
+        let mut largest: Vec<_> = cohorts.iter().collect();
+        largest.sort_by_key(|(cohort, (clients, _))| (std::cmp::Reverse(*clients), **cohort));
+        largest
+            .into_iter()
+            .take(COHORTS_MAX)
+            .map(|(cohort, counts)| (*cohort, required(counts)))
+            .collect()
+    }
+
+    fn judge(&self, key: &Key, visit: &Visit, required: &Required, closed: i64) -> Vec<Verdict> {
+        let own = (key.scope, visit.cohort.unwrap_or(0));
+        let known = required.get(&own).copied().flatten();
+        let violations = visit.violations(&self.shape, known.unwrap_or(0), closed);
+        let dataset = self.scopes[usize::from(key.scope)].1;
+        let (declined, abuse): (Vec<Violation>, Vec<Violation>) =
+            violations.into_iter().partition(|v| v.wrong == Wrong::Declined);
+        let mut out = Vec::new();
+        for run in runs(&abuse, self.shape.session_us) {
+            if run.len() as u64 >= self.settings.violations_min.max(1) {
+                out.push(self.abuse(run, visit, dataset));
+            }
+        }
+        for run in runs(&declined, self.shape.session_us) {
+            if run.len() as u64 >= self.settings.declined_min.max(1) {
+                let told = (DECLINED, "Many declined payments: stolen cards tried out");
+                out.push(self.verdict(told, self.settings.level, run, visit, dataset));
+            }
+        }
+        out
+    }
+
+    fn abuse(&self, run: &[Violation], visit: &Visit, dataset: Dataset) -> Verdict {
+        let count = |of: fn(&Wrong) -> bool| run.iter().filter(|v| of(&v.wrong)).count();
+        let skipped = count(|wrong| matches!(wrong, Wrong::Skipped(_)));
+        let disordered = count(|wrong| matches!(wrong, Wrong::OutOfOrder(_)));
+        let replayed = count(|wrong| matches!(wrong, Wrong::Replayed));
+        let title = if replayed >= skipped && replayed >= disordered {
+            "Payment flow: payment sent again without a new order"
+        } else if disordered >= skipped {
+            "Payment flow: payment before the steps it needs"
+        } else {
+            "Payment flow: steps before the payment left out"
+        };
+        let level = if run.len() as u64 >= self.settings.violations_high {
+            self.settings.level_high
+        } else {
+            self.settings.level
+        };
+        let mut verdict = self.verdict((ABUSE, title), level, run, visit, dataset);
+        let mut missing: Places = 0;
+        for violation in run {
+            if let Wrong::Skipped(places) | Wrong::OutOfOrder(places) = violation.wrong {
+                missing |= places;
+            }
+        }
+        let names: Vec<&str> = (0..self.shape.payment)
+            .filter(|place| missing & 1 << place != 0)
+            .filter_map(|place| self.settings.steps.get(usize::from(place)))
+            .map(|step| step.name.as_str())
+            .collect();
+        verdict.facts = vec![
+            ("steps left out".into(), skipped.to_string()),
+            ("out of order".into(), disordered.to_string()),
+            ("sent again".into(), replayed.to_string()),
+        ];
+        if !names.is_empty() {
+            verdict.facts.push(("missing steps".into(), names.join(", ")));
+        }
+        verdict
+    }
+
+    fn verdict(
+        &self,
+        (detector, title): (&'static str, &'static str),
+        level: Level,
+        run: &[Violation],
+        visit: &Visit,
+        dataset: Dataset,
+    ) -> Verdict {
+        let path = visit.path.as_deref().unwrap_or("payment");
+        let evidence = run.iter().take(EVIDENCE_MAX).map(|violation| EvidenceRef {
+            ts: Micros(violation.ts),
+            summary: match violation.wrong {
+                Wrong::Skipped(_) => format!("{path}: without the steps before it"),
+                Wrong::OutOfOrder(_) => format!("{path}: before the steps it needs"),
+                Wrong::Replayed => format!("{path}: sent again"),
+                Wrong::Declined => format!("{path}: declined"),
+            },
+        });
+        Verdict {
+            detector,
+            rule_id: format!("{detector}.{dataset}"),
+            title,
+            level,
+            extent: Extent {
+                start: run.first().map_or(0, |v| v.ts),
+                end: run.last().map_or(0, |v| v.ts),
+                count: run.len() as u64,
+            },
+            score: score_of(level),
+            confidence: 0.8,
+            gap_us: self.shape.session_us,
+            monotone: false,
+            evidence: evidence.collect(),
+            facts: Vec::new(),
+            attack: &[],
+        }
+    }
+
+    fn count_bytes(&self) -> usize {
+        self.visits.values().map(Visit::bytes).sum()
+    }
+}
+
+/// Violations no further apart than `gap_us`, in order.
+fn runs(violations: &[Violation], gap_us: i64) -> impl Iterator<Item = &[Violation]> {
+    violations.chunk_by(move |a, b| b.ts - a.ts <= gap_us)
+}
+
+/// The kind of program: browsers are one, an app is known by its first word.
+fn cohort_of(agent: Option<&str>) -> u64 {
+    let agent = agent.unwrap_or("");
+    let word = agent.split(['/', ' ']).next().unwrap_or("");
+    sample::hash(word)
+}
+
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
+    match column.value(row) {
+        Value::Text(text) if !text.is_empty() && text != "-" => Some(text),
+        _ => None,
+    }
+}
+
+impl Detector for Payments {
+    fn columns(&self) -> &'static [&'static str] {
+        &["method", "uri", "status", "ua", "session_id", "account"]
+    }
+
+    fn lookback_us(&self) -> i64 {
+        self.shape.session_us + 5 * MINUTE_US
+    }
+
+    fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
+        if !batch.dataset.is_web() && batch.dataset != Dataset::App {
+            return;
+        }
+        let way = std::mem::take(&mut self.way);
+        let mut reader = Reader::new(batch, &way);
+        let [agents, sessions, accounts] =
+            ["ua", "session_id", "account"].map(|name| Column::of(batch, name));
+        let mut scope = None;
+        for (row, &ts) in batch.ts().values().iter().enumerate() {
+            let Some((step, path)) = reader.step(row, ts) else {
+                continue;
+            };
+            let agent = text(&agents, row);
+            let address = text(&rows.src_ip, row);
+            let (known, name) = match (text(&sessions, row), text(&accounts, row), address) {
+                (Some(session), _, _) => (Known::Session, session),
+                (None, Some(account), _) => (Known::Account, account),
+                (None, None, Some(address)) => (Known::Address, address),
+                (None, None, None) => {
+                    self.unobserved += 1;
+                    continue;
+                }
+            };
+            let with = if known == Known::Address { agent } else { None };
+            let hash = rows.hasher.hash_one((name, with));
+            let scope = *scope.get_or_insert_with(|| self.scope(batch));
+            let visit = self.visits.entry(Key { scope, known, hash }).or_default();
+            let before = if visit.is_empty() { 0 } else { visit.bytes() };
+            visit.add(step, &self.shape);
+            if step.place == self.shape.payment {
+                visit.name.get_or_insert_with(|| name.into());
+                let cohort = cohort_of(agent);
+                visit.cohort = Some(visit.cohort.map_or(cohort, |known| known.min(cohort)));
+                if visit.path.as_deref().is_none_or(|known| path < known) && path.len() <= 200 {
+                    visit.path = Some(path.into());
+                }
+            }
+            self.bytes = self.bytes + visit.bytes() - before;
+        }
+        drop(reader);
+        self.way = way;
+    }
+
+    fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
+        let any = |visit: &Visit| visit.dirty && visit.has_paid();
+        if !self.visits.values().any(any) {
+            return;
+        }
+        let required = self.learn(closing);
+        // Where other steps are required than before, everybody who paid is judged anew.
+        let changed = |key: &Key, visit: &Visit| {
+            let own = (key.scope, visit.cohort.unwrap_or(0));
+            required.get(&own) != self.required.get(&own)
+        };
+        let mut paid: Vec<Key> = self
+            .visits
+            .iter()
+            .filter(|(key, visit)| visit.has_paid() && (visit.dirty || changed(key, visit)))
+            .map(|(key, _)| *key)
+            .collect();
+        paid.sort_by(|a, b| {
+            let name = |key: &Key| (key.scope, key.known, self.visits[key].name.as_deref());
+            name(a).cmp(&name(b))
+        });
+        for key in paid {
+            let closed = self.closed(key.scope, closing);
+            let now = self.judge(&key, &self.visits[&key], &required, closed);
+            let tenant = self.scopes[usize::from(key.scope)].0.clone();
+            let visit = self.visits.get_mut(&key).expect("listed above");
+            visit.dirty = visit.newest() > closed;
+            if now.is_empty() && visit.told.is_empty() {
+                continue;
+            }
+            let entity = Entity {
+                kind: key.known.entity_kind().into(),
+                value: visit.name.as_deref().unwrap_or("").into(),
+            };
+            reconcile(&tenant, &entity, &mut visit.told, now, out);
+        }
+        self.required = required;
+        self.bytes = self.count_bytes();
+    }
+
+    fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
+        let (scopes, session_us) = (&self.scopes, self.shape.session_us);
+        let mut gone = 0;
+        self.visits.retain(|key, visit| {
+            if scopes[usize::from(key.scope)].0 == *tenant {
+                gone += visit.forget(before_us, session_us) as u64;
+            }
+            !visit.is_empty()
+        });
+        self.bytes = self.count_bytes();
+        gone
+    }
+
+    fn unobserved(&self) -> u64 {
+        self.unobserved + self.visits.values().map(|visit| visit.lost).sum::<u64>()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn shrink(&mut self, bytes_max: usize) -> u64 {
+        let mut order: Vec<(bool, i64, Key)> = self
+            .visits
+            .iter()
+            .map(|(key, visit)| (visit.has_paid(), visit.newest(), *key))
+            .collect();
+        order.sort_unstable();
+        let mut bytes = self.count_bytes();
+        let mut lost = 0;
+        for (_, _, key) in order {
+            if bytes <= bytes_max {
+                break;
+            }
+            if let Some(visit) = self.visits.remove(&key) {
+                bytes -= visit.bytes();
+                lost += 1;
+            }
+        }
+        self.bytes = bytes;
+        lost
+    }
+}
