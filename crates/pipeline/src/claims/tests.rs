@@ -37,6 +37,7 @@ fn episode(detector: &str, address: &str, level: Level) -> Episode {
         },
         count: 5,
         gap_us: 100,
+        cost: None,
         score: score_of(level),
         confidence: 0.5,
         evidence: Vec::new(),
