@@ -27,8 +27,9 @@ impl Engine {
                 *known = closing.watermark(&tenant.id, *dataset).max(*known);
             }
         }
-        let mut evaluation = std::mem::take(&mut self.state.pending);
-        self.collect(&mut evaluation);
+        let mut now = Evaluation::default();
+        self.collect(&mut now);
+        let mut evaluation = std::mem::take(&mut self.state.pending).followed_by(now);
         self.price(&mut evaluation);
         self.prune_by_age();
         let exceptions = self.rules.exceptions();

@@ -8,6 +8,7 @@ mod expr;
 mod keys;
 pub mod lookup;
 mod measure;
+mod news;
 mod observe;
 pub mod program;
 mod prune;

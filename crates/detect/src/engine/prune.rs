@@ -1,6 +1,6 @@
 //! Keeping the state within its bounds.
 
-use super::Engine;
+use super::{Engine, Evaluation};
 use std::collections::HashSet;
 
 impl Engine {
@@ -29,9 +29,9 @@ impl Engine {
         if !crowded && self.cells() <= self.options.cells_max {
             return;
         }
-        let mut pending = std::mem::take(&mut self.state.pending);
-        self.collect(&mut pending);
-        self.state.pending = pending;
+        let mut now = Evaluation::default();
+        self.collect(&mut now);
+        self.state.pending = std::mem::take(&mut self.state.pending).followed_by(now);
         let target = self.options.cells_max / 4 * 3;
         let least = self.need_us(0);
         // Each round halves the stretch kept, down to what the windows of each rule need.
@@ -97,9 +97,9 @@ impl Engine {
         if self.detector_bytes() <= self.options.detector_bytes_max {
             return;
         }
-        let mut pending = std::mem::take(&mut self.state.pending);
-        self.collect_detectors(&mut pending);
-        self.state.pending = pending;
+        let mut now = Evaluation::default();
+        self.collect_detectors(&mut now);
+        self.state.pending = std::mem::take(&mut self.state.pending).followed_by(now);
         for _ in 0..ROUNDS_MAX {
             let over = self
                 .detector_bytes()

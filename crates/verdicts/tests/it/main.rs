@@ -2,3 +2,4 @@
 
 mod benign;
 mod hub;
+mod order;

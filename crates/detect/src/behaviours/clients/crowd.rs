@@ -4,6 +4,7 @@ use super::Clients;
 use super::timeline::{Span, WINDOW_US};
 use ahash::AHashMap;
 use haetae_event::{Dataset, TenantId, TimeWindow};
+use std::borrow::Cow;
 
 /// An address with at least this many actors may be shared by people.
 const CROWD_ACTORS_MIN: usize = 8;
@@ -41,7 +42,12 @@ impl Clients {
 fn crowd_of(span: &Span) -> Option<usize> {
     let mut actors: AHashMap<u32, (u32, u32)> = AHashMap::new();
     let mut minutes: AHashMap<(u32, u32), u32> = AHashMap::new();
-    for hit in span.hits() {
+    // Until it is judged, a timeline holds more than is kept.
+    let mut settled = Cow::Borrowed(span);
+    if !span.is_settled() {
+        settled.to_mut().settle();
+    }
+    for hit in settled.hits() {
         let known = actors.entry(hit.who).or_default();
         if hit.is_asset() {
             known.1 += hit.path;

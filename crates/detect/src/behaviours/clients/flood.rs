@@ -17,8 +17,12 @@ pub const BASELINE_SLOTS: i64 = 180;
 
 /// Hosts watched.
 const SITES_MAX: usize = 500;
-/// Templates counted in one slot; what is beyond counts under template 0.
+/// Templates counted in one slot, those with the smallest hashes, so that which they are does not
+/// depend on the order of rows; what is beyond counts under template [`OTHERS`].
 const TEMPLATES_MAX: usize = 128;
+
+/// Stands for the templates that a slot has no room for.
+pub const OTHERS: u32 = 0;
 
 /// What one slot held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +34,8 @@ pub struct Slot {
     pub referers: u32,
     /// Requests by class of user agent.
     agents: [u32; 16],
-    templates: AHashMap<u32, u32>,
+    templates: BTreeMap<u32, u32>,
+    others: u32,
 }
 
 /// One request, as a slot counts it.
@@ -55,16 +60,31 @@ impl Slot {
     }
 
     fn count(&mut self, template: u32, count: u32) {
-        let known = self.templates.len() < TEMPLATES_MAX || self.templates.contains_key(&template);
-        *self
-            .templates
-            .entry(if known { template } else { 0 })
-            .or_default() += count;
+        if let Some(known) = self.templates.get_mut(&template) {
+            *known += count;
+            return;
+        }
+        self.templates.insert(template, count);
+        if self.templates.len() > TEMPLATES_MAX
+            && let Some((_, count)) = self.templates.pop_last()
+        {
+            self.others += count;
+        }
+    }
+
+    /// Under which template requests for `template` are counted.
+    pub fn place(&self, template: u32) -> u32 {
+        if self.templates.contains_key(&template) {
+            template
+        } else {
+            OTHERS
+        }
     }
 
     fn join(&mut self, other: &Slot) {
         self.requests += other.requests;
         self.assets += other.assets;
+        self.others += other.others;
         self.referers += other.referers;
         for (own, theirs) in self.agents.iter_mut().zip(&other.agents) {
             *own += theirs;
@@ -77,23 +97,27 @@ impl Slot {
     /// The busiest template; of equals the one with the smaller hash.
     fn busiest(&self) -> Option<(u32, u32)> {
         let order = |&(template, count): &(u32, u32)| (count, std::cmp::Reverse(template));
-        self.templates.iter().map(|(&t, &c)| (t, c)).max_by_key(order)
+        let known = self.templates.iter().map(|(&t, &c)| (t, c));
+        known.chain([(OTHERS, self.others)]).max_by_key(order)
     }
 
     fn of(&self, template: u32) -> u32 {
+        if template == OTHERS {
+            return self.others;
+        }
         self.templates.get(&template).copied().unwrap_or(0)
     }
 
     /// Entropy of the paths, in bits.
     pub fn path_entropy(&self) -> f64 {
         let all = f64::from(self.requests.max(1));
-        let mut counts: Vec<u32> = self.templates.values().copied().collect();
-        counts.sort_unstable();
-        let bits = |count: &u32| {
-            let share = f64::from(*count) / all;
+        let bits = |count: u32| {
+            let share = f64::from(count) / all;
             -share * share.log2()
         };
-        counts.iter().map(bits).sum()
+        let known = self.templates.values().copied();
+        let others = (self.others > 0).then_some(self.others);
+        known.chain(others).map(bits).sum()
     }
 
     /// Share of the most frequent class of user agents.
@@ -119,7 +143,7 @@ pub struct Jump {
     pub count: u32,
     /// Median of the template in the slots before.
     pub usual: u32,
-    /// How many slots before it are known.
+    /// How many slots before it are known, of an hour.
     pub known: i64,
 }
 
@@ -130,17 +154,15 @@ impl Site {
 
     /// Slots of `from..to` that jump. A slot's verdict depends on the hour before it.
     pub fn jumps(&self, from: i64, to: i64, requests_min: u32, factor_min: f64) -> Vec<Jump> {
-        let Some(&first) = self.slots.keys().next() else {
-            return Vec::new();
-        };
         let mut jumps = Vec::new();
         for (&slot, held) in self.slots.range(from..to.max(from)) {
             let Some((template, count)) = held.busiest().filter(|(_, count)| *count >= requests_min) else {
                 continue;
             };
-            let known = (slot - first).min(BASELINE_SLOTS);
-            let before = self.slots.range(slot - known..slot);
-            let mut counts: Vec<u32> = before.map(|(_, slot)| slot.of(template)).collect();
+            // The hour before and nothing else: what lies further back may be forgotten or late.
+            let before = || self.slots.range(slot - BASELINE_SLOTS..slot);
+            let known = before().next().map_or(0, |(&first, _)| slot - first);
+            let mut counts: Vec<u32> = before().map(|(_, slot)| slot.of(template)).collect();
             counts.resize(usize::try_from(known).unwrap_or(0).max(counts.len()).max(1), 0);
             counts.sort_unstable();
             let usual = counts[counts.len() / 2];

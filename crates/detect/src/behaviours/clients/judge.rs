@@ -1,15 +1,15 @@
 //! Judging one window: its population and its clients.
 
+use super::book::Found;
 use super::population::{Population, Scratch};
 use super::signals::{Decision, Judge};
 use super::timeline::{Actor, Hit, Span, Sums, WINDOW_US};
-use super::verdict::{self, Found, Said};
+use super::verdict::{self, Said};
 use super::{Client, Clients, WindowId};
-use crate::detector::{Extent, Verdict, reconcile, score_of};
+use crate::detector::{Extent, Verdict, score_of};
 use crate::detectors::Macros;
-use crate::engine::Evaluation;
-use haetae_event::{Entity, Level, TenantId};
-use std::collections::BTreeMap;
+use ahash::AHashSet;
+use haetae_event::{Entity, Level};
 
 /// User agents of an address, no sessions known, from which on it is taken to be shared.
 const MIXED_ACTORS_MIN: usize = 4;
@@ -30,16 +30,11 @@ const POPULATION_AGE_US: u32 = 60_000_000;
 const HOLD_US: u32 = 40_000_000;
 
 impl Clients {
-    pub(super) fn judge(
-        &mut self,
-        id: WindowId,
-        (judged_us, until_us): (Option<i64>, i64),
-        out: &mut Evaluation,
-    ) {
+    pub(super) fn judge(&mut self, id: WindowId, (judged_us, until_us): (Option<i64>, i64)) {
         let Some(window) = self.windows.get_mut(&id) else {
             return;
         };
-        let members = std::mem::take(&mut window.members);
+        let mut members = std::mem::take(&mut window.members);
         let start_us = i64::from(id.2) * WINDOW_US;
         let until = u32::try_from(until_us - start_us).unwrap_or(0);
         let judged = judged_us.and_then(|us| u32::try_from(us - start_us).ok());
@@ -58,24 +53,16 @@ impl Clients {
             }
         }
         news.sort_unstable();
-        let mut fresh: BTreeMap<u32, Vec<Found>> = BTreeMap::new();
-        self.macros(id, until, (&members, &news), &mut fresh);
-        self.floods(id, until, &members, &mut fresh, out);
-        let tenant = self.tenants[usize::from(id.0)].clone();
-        for &member in &members {
-            let client = &mut self.clients[member as usize];
-            let found = fresh.remove(&member).unwrap_or_default();
-            if found.is_empty() && client.found.is_empty() && client.told.is_empty() {
-                continue;
-            }
-            // Of clients without news the verdicts on scripts stand, those on floods are made anew.
-            let stands = news.binary_search(&member).is_err();
-            client
-                .found
-                .retain(|known| known.window != id.2 || (stands && known.verdict.detector != "http_flood"));
-            client.found.extend(found);
-            tell(&tenant, client, out);
-        }
+        let mut fresh = Vec::new();
+        self.macros(id, until, (&mut members, &news), &mut fresh);
+        self.floods(id, until, &members, &mut fresh);
+        // Of clients without news the verdicts on scripts stand, those on floods are made anew.
+        let with_news: AHashSet<u64> = news.iter().map(|&at| self.clients[at as usize].key).collect();
+        let stands = |found: &Found| {
+            let old = found.client.is_some_and(|client| !with_news.contains(&client));
+            old && !whole && found.verdict.detector != "http_flood"
+        };
+        self.book.replace(id, stands, fresh);
         if let Some(window) = self.windows.get_mut(&id) {
             window.members = members;
         }
@@ -85,8 +72,8 @@ impl Clients {
         &mut self,
         id: WindowId,
         until: u32,
-        (members, news): (&[u32], &[u32]),
-        fresh: &mut BTreeMap<u32, Vec<Found>>,
+        (members, news): (&mut [u32], &[u32]),
+        fresh: &mut Vec<Found>,
     ) {
         let Some(settings) = self.settings.macros.clone().filter(|s| s.enabled) else {
             return;
@@ -98,6 +85,8 @@ impl Clients {
         let (at, population) = match known {
             Some((at, population)) if recent(at) => (at, population),
             _ => {
+                // Its tables are bounded: who comes first must not depend on the order of rows.
+                members.sort_unstable_by_key(|&member| &*self.clients[member as usize].address);
                 let fresh = self.population(id, until, members, &settings, &mut scratch);
                 (until, std::sync::Arc::new(fresh))
             }
@@ -123,9 +112,7 @@ impl Clients {
             let client = &self.clients[member as usize];
             if let Some(span) = client.span(id.2) {
                 let found = self.judge_client(client, span, until, &judge, &mut scratch);
-                if !found.is_empty() {
-                    fresh.entry(member).or_default().extend(found);
-                }
+                fresh.extend(found);
             }
         }
     }
@@ -215,7 +202,7 @@ impl Clients {
                 // A browser under the same user agent: people may be behind the address, too.
                 lower(&mut said);
             }
-            return vec![found(span, ip(client), said)];
+            return vec![found(client, span, ip(client), said)];
         }
         self.name_actors(client, span, &decided, judge.settings)
     }
@@ -248,7 +235,7 @@ impl Clients {
                 lower(&mut said);
             }
             if !by_entity.iter().any(|known| known.entity == entity) {
-                by_entity.push(found(span, entity, said));
+                by_entity.push(found(client, span, entity, said));
             }
         }
         by_entity
@@ -276,7 +263,7 @@ impl Clients {
         let facts = vec![("sessions or user agents".to_owned(), actors.len().to_string())];
         let extent = extent(span.start_us(), &[&sums], span.dropped());
         let said = self.said(client, judge.settings, &decision, span, extent, facts);
-        vec![found(span, ip(client), said)]
+        vec![found(client, span, ip(client), said)]
     }
 
     fn said(
@@ -347,30 +334,11 @@ fn extent(start_us: i64, sums: &[&Sums], dropped: u64) -> Extent {
     }
 }
 
-fn found(span: &Span, entity: Entity, verdict: Verdict) -> Found {
+fn found(client: &Client, span: &Span, entity: Entity, verdict: Verdict) -> Found {
     Found {
-        window: span.window,
+        window: (client.tenant, client.dataset, span.window),
+        client: Some(client.key),
         entity,
         verdict,
     }
-}
-
-/// Compares what holds of a client with what was told of it.
-fn tell(tenant: &TenantId, client: &mut Client, out: &mut Evaluation) {
-    let mut entities: Vec<Entity> = client.found.iter().map(|found| found.entity.clone()).collect();
-    entities.extend(client.told.iter().map(|(entity, _)| entity.clone()));
-    entities.sort();
-    entities.dedup();
-    let mut told = Vec::new();
-    for entity in entities {
-        let own = client.found.iter().filter(|found| found.entity == entity);
-        let now = verdict::joined(own.map(|found| found.verdict.clone()).collect());
-        let at = client.told.iter().position(|(known, _)| *known == entity);
-        let mut known = at.map(|at| client.told.swap_remove(at).1).unwrap_or_default();
-        reconcile(tenant, &entity, &mut known, now, out);
-        if !known.is_empty() {
-            told.push((entity, known));
-        }
-    }
-    client.told = told;
 }

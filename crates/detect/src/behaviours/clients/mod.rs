@@ -5,7 +5,8 @@
 //! the detector that keeps them. Windows of half an hour are judged every 20 s of event time up
 //! to what is closed, and for the last time when they are closed whole; the last verdict is a
 //! function of the window's events and, for floods, of the hour before. Verdicts before that
-//! look at clients with news only, and wait until the population is known for 40 s longer.
+//! look at clients with news only, and wait until the population is known for 40 s longer. What
+//! windows say becomes episodes once an evaluation ([`book`]).
 //!
 //! What is not here: declared crawlers and monitors (their claims are checked elsewhere), rates
 //! of single addresses (Sigma rules in `rules/rates.yml`).
@@ -14,6 +15,7 @@
 //! after A. Wald, Sequential Analysis (1947); index of dispersion after R. A. Fisher; flood
 //! against flash crowd after J. Jung, B. Krishnamurthy and M. Rabinovich (WWW 2002).
 
+mod book;
 mod crowd;
 mod flood;
 mod judge;
@@ -26,15 +28,15 @@ mod signals;
 mod timeline;
 mod verdict;
 
-use crate::detector::{Detector, Rows, Verdict};
+use crate::detector::{Detector, Rows};
 use crate::detectors::Detectors;
 use crate::engine::{Closing, Evaluation};
-use ahash::{AHashMap, RandomState};
-use haetae_event::{Dataset, Entity, EventBatch, TenantId, TimeWindow};
+use ahash::{AHashMap, AHashSet, RandomState};
+use book::Book;
+use haetae_event::{Dataset, EventBatch, TenantId, TimeWindow};
 use request::{Agent, Agents, Kind};
 use std::collections::BTreeMap;
 use timeline::{Span, WINDOW_US};
-use verdict::Found;
 
 /// Kinds of user agents and templates remembered so as not to read them again.
 const AGENTS_MAX: usize = 20_000;
@@ -63,6 +65,7 @@ pub struct Clients {
     agents: AHashMap<u64, (Agent, u8)>,
     paths: AHashMap<u32, Path>,
     names: [AHashMap<u32, Name>; 2],
+    book: Book,
     /// Bytes of clients and spans.
     held: usize,
 }
@@ -74,8 +77,6 @@ struct Client {
     dataset: Dataset,
     address: Box<str>,
     spans: Vec<Span>,
-    found: Vec<Found>,
-    told: Vec<(Entity, Vec<Verdict>)>,
 }
 
 /// What is known of a path template.
@@ -102,8 +103,6 @@ struct Window {
     judged_until: Option<i64>,
     /// Of which instant, µs in the window, and what: for judgements before the window is whole.
     population: Option<(u32, std::sync::Arc<population::Population>)>,
-    /// Verdicts on hosts.
-    hosts: Vec<(Entity, Verdict)>,
 }
 
 impl Client {
@@ -142,6 +141,7 @@ impl Clients {
             agents: AHashMap::new(),
             paths: AHashMap::new(),
             names: [AHashMap::new(), AHashMap::new()],
+            book: Book::default(),
             held: 0,
         }
     }
@@ -181,7 +181,8 @@ impl Clients {
 
     fn others_bytes(&self) -> usize {
         let names = self.names[0].len() + self.names[1].len();
-        names * 80 + self.agents.len() * 24 + self.paths.len() * 100 + self.windows.len() * 100
+        let known = names * 80 + self.agents.len() * 24 + self.paths.len() * 100;
+        known + self.windows.len() * 100 + self.book.bytes()
     }
 }
 
@@ -224,7 +225,7 @@ impl Detector for Clients {
             }
             let news = std::mem::take(&mut window.dirty);
             let judged = window.judged_until.replace(until);
-            self.judge(id, (judged, until), out);
+            self.judge(id, (judged, until));
             // Late news are part of the baseline of the windows after.
             for later in 1..=2 {
                 if let Some(window) = self.windows.get_mut(&(id.0, id.1, id.2 + later)) {
@@ -232,6 +233,7 @@ impl Detector for Clients {
                 }
             }
         }
+        self.book.tell(&self.tenants, out);
     }
 
     fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
@@ -249,22 +251,12 @@ impl Detector for Clients {
                 gone += if keep { 0 } else { span.len() as u64 };
                 keep
             });
-            client.told.retain_mut(|(_, told)| {
-                told.retain(|verdict| verdict.extent.end >= before_us);
-                !told.is_empty()
-            });
-            let (told, found) = (&client.told, &mut client.found);
-            // What a told episode is joined from stays as long as the episode.
-            found.retain(|found| {
-                let part = |v: &Verdict| {
-                    v.rule_id == found.verdict.rule_id && v.extent.end >= found.verdict.extent.start
-                };
-                told.iter()
-                    .any(|(entity, told)| *entity == found.entity && told.iter().any(part))
-            });
         }
+        self.book
+            .forget(u16::try_from(tenant).unwrap_or(u16::MAX), before_us);
+        let judged: AHashSet<u64> = self.book.clients().collect();
         self.clients
-            .retain(|client| !client.spans.is_empty() || !client.found.is_empty());
+            .retain(|client| !client.spans.is_empty() || judged.contains(&client.key));
         self.windows
             .retain(|id, _| usize::from(id.0) != tenant || id.2 >= first);
         for site in self
@@ -293,11 +285,12 @@ impl Detector for Clients {
         let rest = self.sites.bytes() + self.others_bytes();
         let mut room = bytes_max.saturating_sub(rest);
         // Who did most, and of equals who came last, stays.
+        let judged: AHashSet<u64> = self.book.clients().collect();
         self.clients.sort_by_cached_key(|client| {
             let most = client.spans.iter().map(Span::len).max().unwrap_or(0);
             let last = client.spans.iter().map(|span| span.window).max();
             std::cmp::Reverse((
-                !client.found.is_empty(),
+                judged.contains(&client.key),
                 most.ilog2_or_zero(),
                 last,
                 most,
@@ -314,6 +307,8 @@ impl Detector for Clients {
         self.clients.truncate(keep);
         self.clients.shrink_to_fit();
         self.reindex();
+        let index = &self.index;
+        self.book.keep_clients(|client| index.contains_key(&client));
         let mut lost = (before - keep) as u64;
         if self.bytes() > bytes_max {
             self.names = [AHashMap::new(), AHashMap::new()];

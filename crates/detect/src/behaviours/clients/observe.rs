@@ -108,7 +108,7 @@ impl Clients {
             let key = keyed(client, batch.dataset);
             self.add((key, tenant, batch.dataset), &rows.src_ip, row, window, hit);
         }
-        self.release(held);
+        self.release((tenant, batch.dataset), held);
     }
 
     fn agent(&mut self, hash: u64, agent: &str) -> (Agent, u8) {
@@ -187,19 +187,25 @@ impl Clients {
                 slot,
                 counted: Slot::default(),
             };
-            self.release(held.replace(next));
+            self.release((tenant, dataset), held.replace(next));
         }
         if let Some(held) = held {
             held.counted.add(counted);
         }
     }
 
-    fn release(&mut self, held: Option<Held<'_>>) {
+    fn release(&mut self, (tenant, dataset): (u16, Dataset), held: Option<Held<'_>>) {
         let Some(held) = held else {
             return;
         };
         match held.site {
-            Some(site) => self.sites.join(site, held.slot, &held.counted),
+            Some(site) => {
+                self.sites.join(site, held.slot, &held.counted);
+                // Requests without a timeline, too, change what a slot or a baseline says.
+                if let Some((window, _)) = place(held.slot.saturating_mul(SLOT_US)) {
+                    self.windows.entry((tenant, dataset, window)).or_default().dirty = true;
+                }
+            }
             None => self.sites.unseen += u64::from(held.counted.requests),
         }
     }
@@ -224,8 +230,6 @@ impl Clients {
                     dataset,
                     address,
                     spans: Vec::new(),
-                    found: Vec::new(),
-                    told: Vec::new(),
                 });
                 self.index.insert(key, slot);
                 slot

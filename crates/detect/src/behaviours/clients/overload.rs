@@ -1,17 +1,16 @@
 //! Judging the floods of one window: which jumps are floods, of whom, and of which host.
 
+use super::book::Found;
 use super::flood::{Jump, SLOT_US};
 use super::judge::ip;
 use super::timeline::WINDOW_US;
-use super::verdict::{self, Found, GAP_US};
-use super::{Clients, Window, WindowId};
-use crate::detector::{Extent, Verdict, reconcile, score_of};
+use super::verdict::GAP_US;
+use super::{Clients, WindowId};
+use crate::detector::{Extent, Verdict, score_of};
 use crate::detectors::HttpFlood;
-use crate::engine::Evaluation;
 use ahash::AHashMap;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::{Dataset, Entity, EvidenceRef, Level, Micros};
-use std::collections::BTreeMap;
 
 /// Clients named in one flood.
 const OFFENDERS_MAX: usize = 5_000;
@@ -26,14 +25,7 @@ struct Flood {
 
 impl Clients {
     /// Floods of the window's slots, by host, and the clients that make them.
-    pub(super) fn floods(
-        &mut self,
-        id: WindowId,
-        until: u32,
-        members: &[u32],
-        fresh: &mut BTreeMap<u32, Vec<Found>>,
-        out: &mut Evaluation,
-    ) {
+    pub(super) fn floods(&mut self, id: WindowId, until: u32, members: &[u32], fresh: &mut Vec<Found>) {
         let Some(settings) = self.settings.http_flood.clone().filter(|s| s.enabled) else {
             return;
         };
@@ -52,10 +44,16 @@ impl Clients {
             }
         }
         let named = self.name_offenders(&floods, &counts, id, &settings);
-        for (member, found) in named {
-            fresh.entry(member).or_default().push(found);
+        fresh.extend(named);
+        for flood in &floods {
+            let (entity, verdict) = self.host_verdict(dataset, flood, &settings);
+            fresh.push(Found {
+                window: id,
+                client: None,
+                entity,
+                verdict,
+            });
         }
-        self.tell_hosts(id, &floods, &settings, out);
     }
 
     /// Who makes a jump: a flood when most requests are by clients that load no assets.
@@ -75,6 +73,9 @@ impl Clients {
     ) -> Option<Flood> {
         let begin = u32::try_from(jump.slot * SLOT_US - i64::from(window) * WINDOW_US).ok()?;
         let end = begin + SLOT_US as u32;
+        // Of templates that a slot had no room for, it counts the sum.
+        let slot = self.sites.sites[site].slot(jump.slot)?;
+        let asked_for = |path: u32| slot.place(path) == jump.template;
         let (mut all, mut theirs) = (0u32, Vec::new());
         for &member in members {
             let Some(span) = self.clients[member as usize].span(window) else {
@@ -85,7 +86,7 @@ impl Clients {
                 for hit in actor.hits {
                     if hit.is_asset() {
                         assets += hit.path;
-                    } else if hit.path == jump.template && (begin..end).contains(&hit.at) {
+                    } else if (begin..end).contains(&hit.at) && asked_for(hit.path) {
                         asked += 1;
                     }
                 }
@@ -118,9 +119,10 @@ impl Clients {
         &self,
         floods: &[Flood],
         counts: &AHashMap<u32, u32>,
-        (_, dataset, window): WindowId,
+        id: WindowId,
         settings: &HttpFlood,
-    ) -> Vec<(u32, Found)> {
+    ) -> Vec<Found> {
+        let dataset = id.1;
         let (Some(first), Some(last)) = (
             floods.iter().map(|flood| flood.jump.slot).min(),
             floods.iter().map(|flood| flood.jump.slot).max(),
@@ -165,49 +167,14 @@ impl Clients {
                     rule_id: format!("http_flood.client.{dataset}"),
                     ..said
                 };
-                let found = Found {
-                    window,
+                Found {
+                    window: id,
+                    client: Some(client.key),
                     entity: ip(client),
                     verdict,
-                };
-                (member, found)
+                }
             })
             .collect()
-    }
-
-    /// Tells the floods of hosts, those of all windows still known joined.
-    fn tell_hosts(&mut self, id: WindowId, floods: &[Flood], settings: &HttpFlood, out: &mut Evaluation) {
-        let (tenant, dataset, _) = id;
-        let told = |hosts: &BTreeMap<WindowId, Window>| -> Vec<(Entity, Verdict)> {
-            let same = hosts.iter().filter(|(id, _)| (id.0, id.1) == (tenant, dataset));
-            same.flat_map(|(_, window)| window.hosts.clone()).collect()
-        };
-        let before = told(&self.windows);
-        let mut now: Vec<(Entity, Verdict)> = Vec::new();
-        for flood in floods {
-            now.push(self.host_verdict(dataset, flood, settings));
-        }
-        if let Some(window) = self.windows.get_mut(&id) {
-            window.hosts = now;
-        }
-        let after = told(&self.windows);
-        let mut entities: Vec<Entity> = before.iter().chain(&after).map(|(e, _)| e.clone()).collect();
-        entities.sort();
-        entities.dedup();
-        for entity in entities {
-            let of = |all: &[(Entity, Verdict)]| {
-                let own = all.iter().filter(|(known, _)| *known == entity);
-                verdict::joined(own.map(|(_, verdict)| verdict.clone()).collect())
-            };
-            let mut known = of(&before);
-            reconcile(
-                &self.tenants[usize::from(tenant)],
-                &entity,
-                &mut known,
-                of(&after),
-                out,
-            );
-        }
     }
 
     fn host_verdict(&self, dataset: Dataset, flood: &Flood, settings: &HttpFlood) -> (Entity, Verdict) {

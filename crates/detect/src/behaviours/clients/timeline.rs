@@ -226,6 +226,11 @@ impl Span {
         self.settled = true;
     }
 
+    /// Whether nothing was added since it was settled.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// The hits that are kept, sorted by actor and time; call after [`Span::settle`].
     pub fn hits(&self) -> &[Hit] {
         &self.hits

@@ -4,18 +4,10 @@ use super::signals::Decision;
 use super::timeline::WINDOW_US;
 use crate::detector::{Extent, Verdict, score_of};
 use haetae_event::finding::EVIDENCE_MAX;
-use haetae_event::{Dataset, Entity, EvidenceRef, Level, Micros};
+use haetae_event::{Dataset, EvidenceRef, Level, Micros};
 
 /// Episodes of one client no further apart than a window are one, µs.
 pub const GAP_US: i64 = WINDOW_US;
-
-/// A verdict of one window about one entity.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    pub window: i32,
-    pub entity: Entity,
-    pub verdict: Verdict,
-}
 
 /// What is said of an actor.
 pub struct Said<'a> {
@@ -81,7 +73,12 @@ pub fn tell(said: Said<'_>) -> Verdict {
 /// Verdicts of neighbouring windows under one rule are one episode: the first one's reasons, the
 /// higher level, all events.
 pub fn joined(mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
-    verdicts.sort_by(|a, b| (&a.rule_id, a.extent.start).cmp(&(&b.rule_id, b.extent.start)));
+    // All that can differ, so that what comes first does not depend on who was judged first.
+    verdicts.sort_by(|a, b| {
+        let key = |v: &Verdict| (v.extent.start, v.extent.end, v.extent.count, v.level);
+        let own = (&a.rule_id, key(a)).cmp(&(&b.rule_id, key(b)));
+        own.then_with(|| (&a.evidence, &a.facts).cmp(&(&b.evidence, &b.facts)))
+    });
     let mut whole: Vec<Verdict> = Vec::with_capacity(verdicts.len());
     for verdict in verdicts {
         match whole.last_mut() {
