@@ -25,6 +25,8 @@ pub mod sigma;
 
 pub use detector::{Detector, Rows, Verdict};
 pub use diagnostic::Diagnostic;
-pub use engine::{Closing, Engine, EngineOptions, EngineStats, Evaluation, Observed, Withdrawn};
+pub use engine::{
+    Closing, Engine, EngineOptions, EngineStats, Evaluation, MoreDetectors, Observed, Withdrawn,
+};
 pub use matcher::RuleMatcher;
 pub use ruleset::RuleSet;

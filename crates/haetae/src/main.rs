@@ -1,13 +1,14 @@
 //! The command line: reads arguments and configuration, wires the parts, prints.
 //!
-//! What is here: one file per command (`commands/`), the configuration file (`config/`), and the
-//! adapters that fit store, journal and query engine to the seams of the others (`wiring/`).
+//! What is here: one file per command (`commands/`), the configuration file (`config/`), learned
+//! models in use and their retraining (`models/`), and the adapters that fit store, journal and query engine to the seams of the others (`wiring/`).
 //!
 //! What is not here: anything that parses, detects, stores or delivers.
 
 mod cli;
 mod commands;
 mod config;
+mod models;
 mod wiring;
 
 use anyhow::Result;

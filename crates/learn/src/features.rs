@@ -7,20 +7,27 @@
 //! Times are used to a sixtieth of the window (one second of the default minute) on purpose: logs
 //! of one-second times and of microsecond times then give the same numbers.
 //!
-//! What is here: the list of names ([`NAMES`]), [`Extractor`]. `cell` folds the events of one window.
+//! What is here: the list of names ([`FEATURES`]), [`Extractor`]; `cell` folds the events of one
+//! window, `changes` tells which windows are to be judged anew, [`online`] keeps the window in which
+//! each client is now.
 //!
 //! What is not here: which windows are judged, by which model.
 
 mod cell;
+mod changes;
+pub mod online;
+
+pub use changes::Changed;
 
 use crate::distinct;
 use arrow::array::{Array, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, StringViewArray};
 use cell::{Cell, Request};
 use haetae_event::identity::{digest, hex};
+use haetae_event::signature::payload_entropy;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{EventBatch, Micros, TenantId};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of features of a window.
 pub const COUNT: usize = 25;
@@ -53,7 +60,10 @@ pub const FEATURES: [(&str, &str); COUNT] = [
     ),
     ("query_params_mean", "parameters in the query"),
     ("escapes_mean", "percent signs in path and query"),
-    ("entropy_mean", "mean `payload_entropy`, bits a byte"),
+    (
+        "entropy_mean",
+        "mean `payload_entropy`, bits a byte; of the query where there is no such column",
+    ),
     ("entropy_max", "largest `payload_entropy`, bits a byte"),
     ("error_share", "answers of 400 and above"),
     ("server_error_share", "answers of 500 and above"),
@@ -160,11 +170,29 @@ pub struct Seen {
 pub struct Extractor {
     options: Options,
     windows: BTreeMap<Micros, Clients>,
+    /// Cells of all windows.
+    cells: usize,
     seen: Seen,
+    /// Starts of windows with cells that changed since they were taken.
+    dirty: BTreeSet<Micros>,
+    /// Windows that were taken and had to go since.
+    gone: Vec<WindowKey>,
+    /// What lies before is let go for good.
+    floor: Micros,
 }
 
 /// The clients of one window by the hash of their key.
-type Clients = BTreeMap<[u8; 16], (WindowKey, Cell)>;
+type Clients = BTreeMap<[u8; 16], Held>;
+
+/// One client's window.
+#[derive(Clone, Debug)]
+struct Held {
+    key: WindowKey,
+    cell: Cell,
+    /// Since it was taken, or never taken.
+    changed: bool,
+    taken: bool,
+}
 
 /// The columns of a batch that features are made of.
 struct Columns<'a> {
@@ -181,6 +209,17 @@ struct Columns<'a> {
 
 fn text(column: Option<&StringViewArray>, row: usize) -> Option<&str> {
     column.filter(|c| c.is_valid(row)).map(|c| c.value(row))
+}
+
+/// As normalising computes `payload_entropy` of logs that bring none.
+fn query_entropy(uri: &str) -> Option<f64> {
+    payload_entropy(uri.split_once('?')?.1.as_bytes())
+}
+
+/// The part of the window from `start` that `ts` lies in.
+fn slot(ts: Micros, start: Micros, window_us: i64) -> usize {
+    let into_window = i128::from(ts.0) - i128::from(start.0);
+    (into_window * cell::SLOTS as i128 / i128::from(window_us)) as usize
 }
 
 impl<'a> Columns<'a> {
@@ -221,7 +260,10 @@ impl<'a> Columns<'a> {
             status: self.status.filter(|c| c.is_valid(row)).map(|c| c.value(row)),
             bytes_in: number(self.bytes_in),
             bytes_out: number(self.bytes_out),
-            entropy: self.entropy.filter(|c| c.is_valid(row)).map(|c| c.value(row)),
+            entropy: match self.entropy {
+                Some(column) => column.is_valid(row).then(|| column.value(row)),
+                None => uri.and_then(query_entropy),
+            },
         }
     }
 }
@@ -237,7 +279,11 @@ impl Extractor {
         Extractor {
             options,
             windows: BTreeMap::new(),
+            cells: 0,
             seen: Seen::default(),
+            dirty: BTreeSet::new(),
+            gone: Vec::new(),
+            floor: Micros::MIN,
         }
     }
 
@@ -258,13 +304,15 @@ impl Extractor {
             };
             let ts = Micros(times.value(row));
             let start = ts.floor_to(window_us);
-            let Some(cell) = self.cell(&batch.tenant, client, start) else {
+            let Some(held) = self.held(&batch.tenant, client, start) else {
                 self.seen.crowded_out += 1;
                 continue;
             };
-            let into_window = i128::from(ts.0) - i128::from(start.0);
-            let slot = into_window * cell::SLOTS as i128 / i128::from(window_us);
-            cell.add(slot as usize, &columns.request(row, seed));
+            held.cell
+                .add(slot(ts, start, window_us), &columns.request(row, seed));
+            if !std::mem::replace(&mut held.changed, true) {
+                self.dirty.insert(start);
+            }
             self.seen.kept += 1;
             self.make_room(start);
         }
@@ -272,7 +320,10 @@ impl Extractor {
 
     /// Where this client's event of this window goes; `None` when smaller hashes or later windows
     /// fill the room. Once that is so for a client and window it stays so.
-    fn cell(&mut self, tenant: &TenantId, client: Cow<'_, str>, start: Micros) -> Option<&mut Cell> {
+    fn held(&mut self, tenant: &TenantId, client: Cow<'_, str>, start: Micros) -> Option<&mut Held> {
+        if start < self.floor {
+            return None;
+        }
         let full = self.windows.len() >= self.options.windows_max;
         if full
             && self
@@ -292,31 +343,45 @@ impl Extractor {
         {
             return None;
         }
-        let key = || WindowKey {
-            tenant: tenant.clone(),
-            client: client.into_owned(),
-            start,
-        };
-        let (_, cell) = clients.entry(rank).or_insert_with(|| (key(), Cell::new()));
-        Some(cell)
+        let cells = &mut self.cells;
+        Some(clients.entry(rank).or_insert_with(|| {
+            *cells += 1;
+            Held {
+                key: WindowKey {
+                    tenant: tenant.clone(),
+                    client: client.into_owned(),
+                    start,
+                },
+                cell: Cell::new(),
+                changed: false,
+                taken: false,
+            }
+        }))
     }
 
     /// Drops what the newest cell, of the window `start`, has made too much.
     fn make_room(&mut self, start: Micros) {
-        let mut gone = 0;
+        let mut gone = Vec::new();
         if let Some(clients) = self.windows.get_mut(&start)
             && clients.len() > self.options.clients_max
-            && let Some((_, (_, cell))) = clients.pop_last()
+            && let Some((_, held)) = clients.pop_last()
         {
-            gone += cell.requests();
+            gone.push(held);
         }
         if self.windows.len() > self.options.windows_max
-            && let Some((_, clients)) = self.windows.pop_first()
+            && let Some((start, clients)) = self.windows.pop_first()
         {
-            gone += clients.values().map(|(_, cell)| cell.requests()).sum::<u64>();
+            self.dirty.remove(&start);
+            gone.extend(clients.into_values());
         }
-        self.seen.kept -= gone;
-        self.seen.crowded_out += gone;
+        self.cells -= gone.len();
+        for held in gone {
+            self.seen.kept -= held.cell.requests();
+            self.seen.crowded_out += held.cell.requests();
+            if held.taken {
+                self.gone.push(held.key);
+            }
+        }
     }
 
     /// Takes out the windows that end at `until` or before, by key. Events that come later for one
@@ -325,14 +390,17 @@ impl Extractor {
         let first_open = until.saturating_sub(self.options.window_us - 1);
         let open = self.windows.split_off(&first_open);
         let closed = std::mem::replace(&mut self.windows, open);
-        let cells = closed.into_values().flat_map(Clients::into_values);
-        sorted(cells.map(|(key, cell)| self.row(key, &cell)).collect())
+        self.dirty = self.dirty.split_off(&first_open);
+        let held: Vec<Held> = closed.into_values().flat_map(Clients::into_values).collect();
+        self.cells -= held.len();
+        let rows = held.into_iter().map(|held| self.row(held.key, &held.cell));
+        sorted(rows.collect())
     }
 
     /// All windows held, by key.
     pub fn rows(&self) -> Vec<WindowRow> {
-        let cells = self.windows.values().flat_map(Clients::values);
-        sorted(cells.map(|(key, cell)| self.row(key.clone(), cell)).collect())
+        let held = self.windows.values().flat_map(Clients::values);
+        sorted(held.map(|held| self.row(held.key.clone(), &held.cell)).collect())
     }
 
     fn row(&self, key: WindowKey, cell: &Cell) -> WindowRow {

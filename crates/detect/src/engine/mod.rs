@@ -29,9 +29,36 @@ use haetae_event::time::HOUR_US;
 use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
 use keys::Keys;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use track::Track;
 
-/// Bounds of the engine's memory.
+/// Makes detectors that are not built in, for each engine anew.
+#[derive(Clone, Default)]
+pub struct MoreDetectors(Option<MakeDetectors>);
+
+type MakeDetectors = Arc<dyn Fn() -> Vec<Box<dyn Detector>> + Send + Sync>;
+
+impl MoreDetectors {
+    pub fn new(make: impl Fn() -> Vec<Box<dyn Detector>> + Send + Sync + 'static) -> MoreDetectors {
+        MoreDetectors(Some(Arc::new(make)))
+    }
+
+    fn make(&self) -> Vec<Box<dyn Detector>> {
+        self.0.as_ref().map(|make| make()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for MoreDetectors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "MoreDetectors(…)"
+        } else {
+            "MoreDetectors"
+        })
+    }
+}
+
+/// Bounds of the engine's memory, and what it has beside the rules.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Cells (16 bytes), kept pieces of evidence (about 100 bytes with their text) and what the
@@ -48,6 +75,8 @@ pub struct EngineOptions {
     pub horizon_us: i64,
     /// How late events may come without a recomputation, µs.
     pub lateness_us: i64,
+    /// Detectors beside the built-in ones, such as learned models.
+    pub more: MoreDetectors,
 }
 
 impl Default for EngineOptions {
@@ -58,6 +87,7 @@ impl Default for EngineOptions {
             detector_bytes_max: 256 << 20,
             horizon_us: 26 * HOUR_US,
             lateness_us: 90_000_000,
+            more: MoreDetectors::default(),
         }
     }
 }
@@ -217,9 +247,11 @@ impl Tenant {
 impl Engine {
     pub fn new(rules: RuleSet, options: EngineOptions) -> Engine {
         let compiled = compile::compile(&rules);
+        let mut detectors = rules.detectors().map(crate::behaviours::all).unwrap_or_default();
+        detectors.extend(options.more.make());
         let state = State {
             tracks: compiled.tracks(),
-            detectors: rules.detectors().map(crate::behaviours::all).unwrap_or_default(),
+            detectors,
             ..State::default()
         };
         Engine {

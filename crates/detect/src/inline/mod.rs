@@ -17,7 +17,7 @@ use crate::engine::value::{Column, Value, extension, split_uri};
 use ahash::RandomState;
 use aho_corasick::AhoCorasick;
 use haetae_event::{EventBatch, TenantId};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// One request, as the site describes it.
 #[derive(Clone, Debug)]
@@ -62,6 +62,10 @@ pub trait InlineModel: Send + Sync {
     /// Score 0..1 and whether it is an anomaly, with the features that made it so; `None` while
     /// too little is known of the client. `count` is the client's requests in the window.
     fn score(&self, request: &InlineRequest<'_>, count: u64) -> Option<(f64, bool, Vec<String>)>;
+
+    /// Requests of an access log, some of which may have been asked about before: those must not
+    /// weigh twice.
+    fn observe(&self, _batch: &EventBatch) {}
 }
 
 /// The judge. Shared by all connections; a request takes at most four short locks.
@@ -70,7 +74,7 @@ pub struct Inline {
     agents: AhoCorasick,
     counts: Counts,
     hasher: RandomState,
-    model: Option<Box<dyn InlineModel>>,
+    model: RwLock<Option<Arc<dyn InlineModel>>>,
 }
 
 /// What a window's key is about.
@@ -91,8 +95,17 @@ impl Inline {
             agents,
             settings,
             hasher: RandomState::new(),
-            model,
+            model: RwLock::new(model.map(Arc::from)),
         }
+    }
+
+    /// Another model, or none, from the next request on.
+    pub fn set_model(&self, model: Option<Arc<dyn InlineModel>>) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    fn model(&self) -> Option<Arc<dyn InlineModel>> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts the request and judges it.
@@ -103,9 +116,13 @@ impl Inline {
         self.agent(request, &mut verdict);
         self.accept(request, &mut verdict);
         let mut answer = verdict.answer(self.settings.score_min);
+        // The model sees every request, so that its window is whole when no rule holds.
+        let model = self.model();
+        let judged = model
+            .as_ref()
+            .and_then(|model| model.score(request, counted.client));
         if !answer.anomaly
-            && let Some(model) = &self.model
-            && let Some((score, anomaly, reasons)) = model.score(request, counted.client)
+            && let (Some(model), Some((score, anomaly, reasons))) = (&model, judged)
         {
             if anomaly {
                 answer.method = Some(Method::Model);
@@ -122,6 +139,9 @@ impl Inline {
     pub fn observe(&self, batch: &EventBatch) {
         if !batch.dataset.is_web() {
             return;
+        }
+        if let Some(model) = self.model() {
+            model.observe(batch);
         }
         let columns = ["src_ip", "method", "uri", "ua"].map(|name| Column::of(batch, name));
         let text = |at: usize, row: usize| match columns[at].value(row) {

@@ -2,7 +2,7 @@
 //! application's log (accounts, sessions, milliseconds) and on an access log (neither, whole
 //! seconds, shuffled).
 
-use crate::batches::{SECOND, START, detectors};
+use crate::batches::{SECOND, START, sections};
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use haetae_detect::Closing;
 use haetae_event::{Dataset, Episode, EventBatch, Level, Micros, TenantId};

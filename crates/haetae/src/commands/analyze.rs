@@ -5,6 +5,7 @@ use super::reading::read_all;
 use super::reloading::load_rules;
 use crate::cli::{AnalyzeArgs, ReportOutput};
 use crate::config::{Config, Language as ConfigLanguage};
+use crate::models;
 use anyhow::{Context, Result};
 use haetae_detect::{Engine, EngineOptions};
 use haetae_event::{Clock, Reason, SystemClock};
@@ -50,7 +51,11 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
             args.rules.as_deref().or(config.rules_dir.as_deref()),
             &config.cost,
         )?;
-        Some(Engine::new(rules, EngineOptions::one_shot()))
+        let options = EngineOptions {
+            more: models::of_command(config),
+            ..EngineOptions::one_shot()
+        };
+        Some(Engine::new(rules, options))
     };
     let columns = match &engine {
         Some(engine) => KpiAccumulator::columns().union(engine.columns()),

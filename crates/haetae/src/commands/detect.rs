@@ -4,6 +4,7 @@ use super::reading::read_all;
 use super::reloading::load_rules;
 use crate::cli::DetectArgs;
 use crate::config::Config;
+use crate::models;
 use anyhow::Result;
 use haetae_detect::{Closing, Engine, EngineOptions};
 use haetae_event::Finding;
@@ -14,7 +15,11 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
         args.rules.as_deref().or(config.rules_dir.as_deref()),
         &config.cost,
     )?;
-    let mut engine = Engine::new(rules, EngineOptions::one_shot());
+    let options = EngineOptions {
+        more: models::of_command(config),
+        ..EngineOptions::one_shot()
+    };
+    let mut engine = Engine::new(rules, options);
     let columns = engine.columns();
     read_all(&args.input, config, &columns, |step| {
         if let Some(batch) = &step.batch {

@@ -1,9 +1,12 @@
-//! The rules in use: read at the start, and again when their folder changes.
+//! The rules in use: read at the start, and again when their folder changes; promotions of models,
+//! noticed beside them.
 
 use super::say::Say;
+use crate::models::Models;
 use anyhow::{Context, Result};
-use haetae_detect::RuleSet;
 use haetae_detect::cost::CostOptions;
+use haetae_detect::inline::Inline;
+use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_pipeline::RuleShelf;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,6 +66,11 @@ pub struct RulesFolder {
     looked: Instant,
     /// Set by SIGHUP: look now.
     asked: Arc<AtomicBool>,
+    /// The rules in use.
+    rules: RuleSet,
+    models: Arc<Models>,
+    /// Gets the model in use.
+    inline: Arc<Inline>,
     say: Say,
 }
 
@@ -74,6 +82,7 @@ impl RulesFolder {
     pub fn new(
         dir: Option<&Path>,
         rules: &RuleSet,
+        (models, inline): (Arc<Models>, Arc<Inline>),
         cost: CostOptions,
         asked: Arc<AtomicBool>,
         say: Say,
@@ -85,21 +94,59 @@ impl RulesFolder {
             problems: rules.diagnostics().len(),
             looked: Instant::now(),
             asked,
+            rules: rules.clone(),
+            models,
+            inline,
             say,
         }
     }
 }
 
 impl RuleShelf for RulesFolder {
-    /// Rules with new mistakes are refused whole: a slip of the pen must not switch off what
-    /// watched until then.
+    /// A promoted model comes into use as changed rules do: the engine starts over from what is
+    /// stored of the recent past.
     fn changed(&mut self) -> Option<RuleSet> {
         let asked = self.asked.swap(false, Ordering::Relaxed);
-        let dir = self.dir.as_ref()?;
         if !asked && self.looked.elapsed() < LOOK_EVERY {
             return None;
         }
         self.looked = Instant::now();
+        let models = take_models(&self.models, &self.inline, &self.say);
+        if let Some(rules) = self.rules_changed() {
+            self.rules = rules;
+        } else if !models {
+            return None;
+        }
+        Some(self.rules.clone())
+    }
+}
+
+/// The engine of a service that starts: rules, and the models in use.
+pub fn first_engine(rules: RuleSet, models: &Arc<Models>, inline: &Inline, say: &Say) -> Engine {
+    take_models(models, inline, say);
+    let options = EngineOptions {
+        more: models.detectors(),
+        ..EngineOptions::default()
+    };
+    Engine::new(rules, options)
+}
+
+/// Looks at what is promoted and hands it to the door; true when it is other than before.
+fn take_models(models: &Models, inline: &Inline, say: &Say) -> bool {
+    let noticed = models.look();
+    noticed.problems.iter().for_each(|problem| say.trouble(problem));
+    if noticed.changed {
+        inline.set_model(models.inline());
+        say.note(&format!("models in use: {}", models.ids()));
+    }
+    noticed.changed
+}
+
+impl RulesFolder {
+    /// Rules with new mistakes are refused whole: a slip of the pen must not switch off what
+    /// watched until then.
+    fn rules_changed(&mut self) -> Option<RuleSet> {
+        let dir = self.dir.as_ref()?;
         let now = stamps(dir);
         if now == self.seen {
             return None;

@@ -2,17 +2,17 @@
 
 use super::observing::RunObserver;
 use super::reading::client_policy;
-use super::reloading::{RulesFolder, load_rules};
+use super::reloading::{RulesFolder, first_engine, load_rules};
 use super::say::Say;
 use crate::cli::RunArgs;
-use crate::config::{Config, KpiEvery};
+use crate::config::{Config, KpiEvery, RetrainEvery};
+use crate::models::{Models, Outcome, Retraining};
 use crate::wiring::{
     EngineRunner, InlineJudge, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox,
     StoreReader, StoreSegments, clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
 use haetae_detect::inline::{Inline, InlineSettings};
-use haetae_detect::{Engine, EngineOptions};
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::pii::PiiPolicy;
 use haetae_enrich::{Knowledge, Notice};
@@ -63,6 +63,7 @@ struct House {
     ledger: Arc<dyn Ledger>,
     parsers: Arc<Shelf>,
     inline: Arc<Inline>,
+    models: Arc<Models>,
     /// SIGHUP came: rules are to be looked at.
     hung_up: Arc<AtomicBool>,
     knowledge: Arc<Knowledge>,
@@ -106,6 +107,7 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     let asking = lookups
         .map(|lookups| lookups.spawn(runtime.handle().clone(), house.stop.clone()))
         .transpose()?;
+    let training = spawn_retraining(args, &config, &house)?;
     let serving = server
         .map(|server| serve(&runtime, server, &house, stopped.clone()))
         .transpose()?;
@@ -117,8 +119,10 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
 
     let ended = work(args, &house, parts, driver);
     house.stop.set();
-    if let Some(Err(panic)) = asking.map(JoinHandle::join) {
-        std::panic::resume_unwind(panic);
+    for thread in [training, asking].into_iter().flatten() {
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
     }
     if args.once {
         runtime.block_on(flush_messages(&house));
@@ -185,6 +189,7 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
         ledger,
         parsers,
         inline: Arc::new(Inline::new(InlineSettings::default(), None)),
+        models: Arc::new(Models::new(&config.data_dir, &config.models.name)),
         hung_up: Arc::default(),
         knowledge,
         clock,
@@ -307,11 +312,12 @@ fn driver(
     let shelf = RulesFolder::new(
         config.rules_dir.as_deref(),
         &rules,
+        (house.models.clone(), house.inline.clone()),
         config.cost.clone(),
         house.hung_up.clone(),
         house.say.clone(),
     );
-    let engine = Engine::new(rules, EngineOptions::default());
+    let engine = first_engine(rules, &house.models, &house.inline, &house.say);
     let language = house.say.language();
     let mut channels = vec!["console".to_owned()];
     if config.notify.slack.is_some() {
@@ -497,6 +503,28 @@ fn spawn_refresh(house: &House) -> Result<JoinHandle<()>> {
             }
         })?;
     Ok(thread)
+}
+
+/// A candidate model every so often, from what is stored.
+fn spawn_retraining(args: &RunArgs, config: &Config, house: &House) -> Result<Option<JoinHandle<()>>> {
+    let every = match config.models.retrain_every {
+        RetrainEvery::Every(every) if !args.once && !args.demo => every,
+        _ => return Ok(None),
+    };
+    let retraining = Retraining {
+        store: house.store.clone(),
+        models: house.models.store(),
+        settings: config.models.clone(),
+        clock: house.clock.clone(),
+        stop: house.stop.clone(),
+    };
+    let say = house.say.clone();
+    let thread = retraining.spawn(every, move |outcome| match outcome {
+        Ok(Outcome::Nothing) => {}
+        Ok(outcome) => say.note(&outcome.to_string()),
+        Err(error) => say.trouble(&format!("training a model: {error:#}")),
+    })?;
+    Ok(Some(thread))
 }
 
 fn watch_signals(runtime: &tokio::runtime::Runtime, house: &House) {

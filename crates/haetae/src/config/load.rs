@@ -199,6 +199,9 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
             "`haetae parser sign --new-key --key FILE` prints the line to put here",
         )
     })?;
+    if let Some(mistake) = config.models.mistake() {
+        return Err(wrong(None, mistake.to_owned(), "see `haetae config schema`"));
+    }
     config
         .enrich
         .validate()

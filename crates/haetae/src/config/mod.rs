@@ -70,6 +70,8 @@ pub struct Config {
     pub parsers: ParsersConfig,
     /// Country, network and reputation of client addresses.
     pub enrich: EnrichConfig,
+    /// What is learned of clients' windows.
+    pub models: ModelsConfig,
     /// How the site is billed: plan, region, what stands behind the edge.
     pub cost: CostOptions,
 }
@@ -94,6 +96,7 @@ impl Default for Config {
             pii: PiiConfig::default(),
             parsers: ParsersConfig::default(),
             enrich: EnrichConfig::default(),
+            models: ModelsConfig::default(),
             cost: CostOptions::default(),
         }
     }
@@ -221,6 +224,57 @@ impl ParsersConfig {
                 .map_err(|error| format!("parsers.trusted_keys[{at}]: {error}"))
         };
         self.trusted_keys.iter().enumerate().map(read).collect()
+    }
+}
+
+/// How often the service trains a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetrainEvery {
+    Off,
+    Every(Duration),
+}
+
+/// `models`: retraining, and which model judges at the door.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelsConfig {
+    /// The model that is retrained and that `/detect` asks.
+    pub name: String,
+    pub retrain_every: RetrainEvery,
+    /// How far back from the newest stored event a candidate learns.
+    pub train_on: HumanDuration,
+    /// How far back it is held beside the model in use.
+    pub shadow_for: HumanDuration,
+    /// Clients a day that a model may tell about.
+    pub alerts_per_day: f64,
+}
+
+impl Default for ModelsConfig {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        ModelsConfig {
+            name: "web".to_owned(),
+            retrain_every: RetrainEvery::Every(DAY),
+            train_on: HumanDuration(DAY * 14),
+            shadow_for: HumanDuration(DAY * 7),
+            alerts_per_day: 2.0,
+        }
+    }
+}
+
+impl ModelsConfig {
+    /// What is wrong with it, if anything.
+    fn mistake(&self) -> Option<&'static str> {
+        let named = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if !(1..=64).contains(&self.name.len()) || !self.name.bytes().all(named) {
+            return Some("models.name is 1 to 64 of a-z, 0-9, `_` and `-`");
+        }
+        if !(0.0..=1e6).contains(&self.alerts_per_day) {
+            return Some("models.alerts_per_day is a number from 0 to 1000000");
+        }
+        let minute = Duration::from_secs(60);
+        (self.train_on.0 < minute || self.shadow_for.0 < minute)
+            .then_some("models.train_on and models.shadow_for are 1m or more")
     }
 }
 

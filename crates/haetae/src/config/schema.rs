@@ -42,6 +42,7 @@ pub fn json_schema() -> Value {
             },
             "parsers": parsers(),
             "enrich": enrich(),
+            "models": models(),
             "cost": cost(),
             "pii": pii()
         },
@@ -84,6 +85,24 @@ fn parsers() -> Value {
             "default": "1m", "$ref": "#/$defs/duration",
             "description": "wall time an hour that failures of one module may cost before it is suspended"
         }}
+    })
+}
+
+/// Learned models.
+fn models() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "description": "the Isolation Forest over clients' windows, see `haetae model`",
+        "properties": {
+            "name": {"type": "string", "pattern": "^[a-z0-9_-]{1,64}$", "default": "web",
+                "description": "the model that is retrained and that POST /detect asks"},
+            "retrain_every": {"type": "string", "default": "24h", "pattern": "^(off|[0-9]+(ms|s|m|h|d))$"},
+            "train_on": {"default": "14d", "$ref": "#/$defs/duration"},
+            "shadow_for": {"default": "7d", "$ref": "#/$defs/duration",
+                "description": "how long candidate and current model are held beside each other"},
+            "alerts_per_day": {"type": "number", "minimum": 0, "default": 2,
+                "description": "clients a day that a model may tell about"}
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Durations and sizes with their units.
 
-use super::KpiEvery;
+use super::{KpiEvery, RetrainEvery};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::time::Duration;
 
@@ -81,5 +81,22 @@ impl<'de> Deserialize<'de> for KpiEvery {
             )));
         }
         Ok(KpiEvery::Every(every))
+    }
+}
+
+impl<'de> Deserialize<'de> for RetrainEvery {
+    /// `off`, or a duration of at least a second.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" || text == "false" {
+            return Ok(RetrainEvery::Off);
+        }
+        let every = parse_duration(&text).map_err(D::Error::custom)?;
+        if every < Duration::from_secs(1) {
+            return Err(D::Error::custom(format!(
+                "retrain_every is 1s or more, or `off`; got `{text}`"
+            )));
+        }
+        Ok(RetrainEvery::Every(every))
     }
 }

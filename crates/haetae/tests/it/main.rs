@@ -5,6 +5,7 @@ mod cli;
 mod crash;
 mod end_to_end;
 mod inline;
+mod models;
 mod notify;
 mod order;
 mod parsers;

@@ -17,7 +17,7 @@ use haetae_event::Micros;
 use sha2::{Digest, Sha256};
 
 const MAGIC: &[u8; 8] = b"HAETAEIF";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CHECKSUM_BYTES: usize = 32;
 /// Deeper trees than any sample of [`SAMPLE_MAX`] grows are not ours.
 const DEPTH_MAX: usize = 32;
@@ -58,6 +58,7 @@ fn put_params(out: &mut Vec<u8>, params: &Params) {
 fn put_training(out: &mut Vec<u8>, training: &Training) {
     out.extend_from_slice(&training.rows.to_le_bytes());
     out.extend_from_slice(&training.trained_at.0.to_le_bytes());
+    out.extend_from_slice(&training.window_us.to_le_bytes());
     put_text(out, &training.fingerprint);
     for feature in &training.features {
         for number in [feature.min, feature.max].iter().chain(&feature.quantiles) {
@@ -166,6 +167,7 @@ impl<'a> Rest<'a> {
         let what = "training summary";
         let rows = self.u64(what)?;
         let trained_at = Micros(i64::from_le_bytes(self.array(what)?));
+        let window_us = i64::from_le_bytes(self.array(what)?).max(0);
         let fingerprint = self.text(what)?;
         let mut features = Vec::new();
         for _ in 0..columns {
@@ -184,6 +186,7 @@ impl<'a> Rest<'a> {
         Ok(Training {
             rows,
             trained_at,
+            window_us,
             fingerprint,
             features,
         })

@@ -27,7 +27,7 @@ mod plan;
 mod prune;
 mod training;
 
-pub use explain::{Contribution, Explanation};
+pub use explain::{Contribution, Explainer, Explanation};
 pub use file::LoadError;
 pub use matrix::{BadShape, Cell, Matrix};
 pub use training::{FeatureSummary, QUANTILES, Training};
@@ -336,6 +336,11 @@ impl Forest {
         if (0.0..=1.0).contains(&score) {
             self.threshold = score;
         }
+    }
+
+    /// Says that the training rows were clients' windows of this length.
+    pub fn set_window_us(&mut self, window_us: i64) {
+        self.training.window_us = window_us.max(0);
     }
 
     pub fn is_anomaly(&self, score: f64) -> bool {

@@ -34,6 +34,8 @@ pub struct FeatureSummary {
 pub struct Training {
     pub rows: u64,
     pub trained_at: Micros,
+    /// Length of the windows that were the rows, µs; 0: they were no windows.
+    pub window_us: i64,
     /// sha256 over shape and cells of the training matrix, in hexadecimal: two models with the
     /// same fingerprint saw the same rows in the same order.
     pub fingerprint: String,
@@ -52,6 +54,7 @@ impl Training {
         Training {
             rows: data.rows() as u64,
             trained_at,
+            window_us: 0,
             fingerprint: fingerprint(data),
             features,
         }

@@ -53,8 +53,8 @@ fn every_damaged_byte_is_noticed() {
         Err(LoadError::Length { .. })
     ));
     let mut newer = bytes.clone();
-    newer[8] = 2;
-    assert_eq!(Forest::from_bytes(&signed(newer)), Err(LoadError::Version(2)));
+    newer[8] = 3;
+    assert_eq!(Forest::from_bytes(&signed(newer)), Err(LoadError::Version(3)));
     assert_eq!(Forest::from_bytes(b"{}"), Err(LoadError::Magic));
 }
 

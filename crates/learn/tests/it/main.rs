@@ -4,5 +4,6 @@ mod features;
 mod files;
 mod forest;
 mod lifecycle;
+mod online;
 mod shared;
 mod table;

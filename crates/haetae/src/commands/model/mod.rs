@@ -6,6 +6,7 @@ mod windows;
 
 use crate::cli::{ModelCommand, ModelTrainArgs, TextOrJson};
 use crate::config::Config;
+use crate::models::WINDOWS_MIN;
 use anyhow::{Context, Result, bail};
 use haetae_event::disk::RealDisk;
 use haetae_event::{Clock, SystemClock};
@@ -15,8 +16,6 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Windows a forest is fitted on, at least: of fewer, every one is unusual.
-const WINDOWS_MIN: usize = 1_000;
 /// Windows kept of all that were read, chosen by their hash.
 const SAMPLE_MAX: usize = 200_000;
 
@@ -79,7 +78,8 @@ fn train(args: &ModelTrainArgs, config: &Config) -> Result<ExitCode> {
             sample.len()
         );
     }
-    let forest = sample.retrain(params, WINDOWS_MIN, SystemClock.now())?;
+    let mut forest = sample.retrain(params, WINDOWS_MIN, SystemClock.now())?;
+    forest.set_window_us(found.window_us);
     let version = store(config).add(&args.name, &forest)?;
     let training = forest.training();
     println!(

@@ -4,12 +4,11 @@ use crate::cli::{InputArgs, WindowSourceArgs};
 use crate::commands::reading::read_all;
 use crate::commands::stored::Stored;
 use crate::config::Config;
+use crate::models::{are_attacks, read_columns};
 use anyhow::{Context, Result};
-use haetae_event::{Columns, Micros};
-use haetae_learn::features::{Extractor, Options, WindowKey, WindowRow, names};
+use haetae_learn::features::{Extractor, Options, WindowRow, names};
 use haetae_learn::table::Table;
 use haetae_simulate::Labels;
-use std::collections::HashMap;
 use std::path::Path;
 
 /// Windows of time held at once while reading: stored rows come in order of time, files may not.
@@ -31,17 +30,7 @@ pub fn read(source: &WindowSourceArgs, config: &Config) -> Result<Found> {
         windows_max: WINDOWS_HELD_MAX,
         ..Options::default()
     });
-    let columns = Columns::only([
-        "ts",
-        "src_ip",
-        "src_key",
-        "method",
-        "uri",
-        "status",
-        "ua",
-        "bytes_in",
-        "bytes_out",
-    ]);
+    let columns = read_columns();
     let events = if source.from.is_empty() {
         Stored::last(config, source.last)?.read(&columns, |batch| extractor.observe(batch))?
     } else {
@@ -80,25 +69,11 @@ pub fn labels(path: &Path) -> Result<Labels> {
         .with_context(|| format!("{} is no labels.json of haetae simulate", path.display()))
 }
 
-/// The windows as a labelled table: an anomaly is a window of an attacker's address that touches
-/// the time the attack went on.
+/// The windows as a labelled table.
 pub fn labelled(found: &Found, labels: &Labels) -> Table {
-    let mut attackers: HashMap<&str, Vec<(Micros, Micros)>> = HashMap::new();
-    for actor in labels.campaigns.iter().flat_map(|campaign| &campaign.actors) {
-        for entity in actor.entities.iter().filter(|entity| entity.kind == "ip") {
-            let times = attackers.entry(&entity.value).or_default();
-            times.push((actor.start, actor.end));
-        }
-    }
-    let attack = |key: &WindowKey| {
-        let end = key.start.saturating_add(found.window_us);
-        attackers
-            .get(key.client.as_str())
-            .is_some_and(|times| times.iter().any(|&(from, to)| from < end && to >= key.start))
-    };
     Table {
         features: names(),
         cells: found.rows.iter().flat_map(|row| row.values).collect(),
-        labels: found.rows.iter().map(|row| attack(&row.key)).collect(),
+        labels: are_attacks(&found.rows, found.window_us, labels),
     }
 }
