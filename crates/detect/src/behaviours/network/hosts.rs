@@ -7,7 +7,7 @@
 
 use super::flow::{Address, EPHEMERAL_FROM, Flow, Orientation};
 use super::scan::ip;
-use super::windows::{Kind, evidence};
+use super::windows::{Kind, evidence, fused};
 use super::{Part, Scopes};
 use crate::detector::{Extent, Verdict, reconcile, score_of};
 use crate::detectors::network::{Exfiltration, UnusualPort};
@@ -35,7 +35,7 @@ const UNUSUAL_PORT: Kind = Kind {
     detector: "unusual_port",
     title: "Host talks to a port that nobody here used before",
     attack: &["T1571"],
-    gap_us: 1,
+    gap_us: HOUR_US,
     monotone: false,
 };
 const EXFILTRATION: Kind = Kind {
@@ -157,9 +157,12 @@ impl Hosts {
             return found;
         };
         if let Some(settings) = &self.unusual {
-            unusual_ports(settings, key.1, (host, site), closed, dataset, &mut found);
+            let mut ports = Vec::new();
+            unusual_ports(settings, key.1, (host, site), closed, dataset, &mut ports);
+            found.extend(fused(ports));
         }
         if let Some(settings) = &self.exfiltration {
+            let mut volumes = Vec::new();
             for &outside in &host.large {
                 let volume = Volume {
                     settings,
@@ -168,8 +171,9 @@ impl Hosts {
                     outside,
                 };
                 let peers = |from, to, least| self.peers(key, outside, (from, to), least);
-                found.extend(volume.judge(closed, dataset, peers));
+                volumes.extend(volume.judge(closed, dataset, peers));
             }
+            found.extend(fused(volumes));
         }
         found
     }

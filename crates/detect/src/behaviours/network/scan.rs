@@ -325,16 +325,30 @@ fn told_scans(settings: &Scans, source: &Source, private: bool, dataset: &str, o
     };
     slow.retain(|slow| !quick(slow));
     let noise = level(settings.noise_level);
-    tell(
-        PORT_SCAN,
-        level(settings.level),
-        quick_ports,
-        source,
-        dataset,
-        out,
-    );
-    tell(ADDRESS_SCAN, noise, quick_hosts, source, dataset, out);
-    tell(SLOW_SCAN, noise, slow, source, dataset, out);
+    // Stretches are joined over their span: that is what parts two episodes.
+    let over = |kind: Kind, gap_us: i64| Kind { gap_us, ..kind };
+    let ports = over(PORT_SCAN, span_us);
+    tell(ports, level(settings.level), quick_ports, source, dataset, out);
+    let hosts = over(ADDRESS_SCAN, span_us);
+    tell(hosts, noise, quick_hosts, source, dataset, out);
+    let slow = fused_slow(slow, slow_us);
+    tell(over(SLOW_SCAN, slow_us), noise, slow, source, dataset, out);
+}
+
+/// Slow stretches of ports and of hosts that touch are one.
+fn fused_slow(mut slow: Vec<Scanned>, gap_us: i64) -> Vec<Scanned> {
+    slow.sort_by_key(|scanned| (scanned.extent.start, scanned.extent.end));
+    let mut found: Vec<Scanned> = Vec::new();
+    for mut next in slow {
+        match found.last_mut() {
+            Some(last) if next.extent.start.saturating_sub(last.extent.end) <= gap_us => {
+                last.extent.end = last.extent.end.max(next.extent.end);
+                last.targets.append(&mut next.targets);
+            }
+            _ => found.push(next),
+        }
+    }
+    found
 }
 
 /// Stretches with many ports of one host. `tiny`: whether tiny flows count.

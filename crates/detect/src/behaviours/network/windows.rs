@@ -102,6 +102,35 @@ impl Kind {
     }
 }
 
+/// Verdicts of one rule on one entity that touch are one: later tellings of either would replace
+/// the other. Counts add up, facts are listed.
+pub fn fused(mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    verdicts.sort_by_key(|verdict| (verdict.extent.start, verdict.extent.end));
+    let mut found: Vec<Verdict> = Vec::new();
+    for next in verdicts {
+        match found.last_mut() {
+            Some(last) if next.extent.start.saturating_sub(last.extent.end) <= last.gap_us => {
+                last.extent.end = last.extent.end.max(next.extent.end);
+                last.extent.count += next.extent.count;
+                last.evidence.extend(next.evidence);
+                last.evidence
+                    .sort_by(|a, b| (a.ts, &a.summary).cmp(&(b.ts, &b.summary)));
+                last.evidence.truncate(haetae_event::finding::EVIDENCE_MAX);
+                for ((_, value), (_, more)) in last.facts.iter_mut().zip(next.facts) {
+                    if *value != more && value.len() < FACT_LENGTH_MAX {
+                        *value = format!("{value}; {more}");
+                    }
+                }
+            }
+            _ => found.push(next),
+        }
+    }
+    found
+}
+
+/// A longer list of facts is no help to anyone, bytes.
+const FACT_LENGTH_MAX: usize = 200;
+
 pub fn evidence(ts: i64, summary: String) -> EvidenceRef {
     EvidenceRef {
         ts: Micros(ts),

@@ -137,7 +137,7 @@ fn cuts() -> impl Strategy<Value = Vec<(usize, Option<i64>)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn flows_in_any_order(
