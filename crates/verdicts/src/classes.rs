@@ -175,7 +175,6 @@ const RULES: &[(&str, &[Class])] = &[
     ("ssh_handshake_failures", &[ConnectionProbing]),
     ("trap_visit", &[ConnectionProbing]),
     ("ssh_connection_refused", &[ConnectionProbing]),
-    ("port_scan", &[PortScan]),
     ("host_port_scan", &[PortScan]),
     ("waf_module_hit", &[WafHit]),
     ("mail_rejects_many", &[MailAbuse]),

@@ -31,7 +31,7 @@ fn findings_after(s3: &S3, bucket: &str, dir: &Path, waves: &[&[Object]], site: 
         "{bucket}: every event once"
     );
     let service = Service::start(dir, &[]);
-    let findings = service.get("/v1/findings?limit=5000").json();
+    let findings = service.get("/v1/findings?limit=10000").json();
     let findings = findings.as_array().expect("findings").clone();
     service.stop();
     assert_all_reported(site, &findings);

@@ -28,8 +28,9 @@ const TARGETS_MAX: usize = 4_000;
 const GUARD_MINUTES: i64 = 2;
 /// Who loaded an asset within so many minutes is somebody with a browser.
 const ASSET_MINUTES: i64 = 10;
-/// Minutes this far behind what is final are kept as their figures only.
-const DETAIL_MINUTES: i64 = 150;
+/// Minutes this far behind the newest of a target, and final, are kept as their figures only: no
+/// sooner than the engine forgets, since late events may come for them until then.
+const DETAIL_MINUTES: i64 = 26 * 60;
 /// Close enough to the most that the sketch can say.
 const ENTROPY_FULL: f64 = ENTROPY_MAX - 0.7;
 const PATHS: usize = 64;
@@ -456,7 +457,10 @@ impl Part for ManySources {
             if closed == i64::MAX {
                 continue;
             }
-            let detail = closed.div_euclid(MINUTE_US).saturating_sub(DETAIL_MINUTES);
+            let detail = closed
+                .div_euclid(MINUTE_US)
+                .min(last)
+                .saturating_sub(DETAIL_MINUTES);
             let old = target.minutes.range_mut(..detail);
             for (_, minute) in old.filter(|(_, minute)| minute.figures.is_none()) {
                 let before = minute.bytes();
