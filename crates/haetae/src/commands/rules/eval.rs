@@ -147,7 +147,7 @@ fn as_the_service_would(args: &EvalArgs, config: &Config) -> Result<Vec<Told>> {
         args.rules.as_deref().or(config.rules_dir.as_deref()),
         &config.cost,
     )?;
-    let mut engine = Engine::new(rules, EngineOptions::one_shot());
+    let mut engine = Engine::new(rules, EngineOptions::default());
     let mut input = read(args, config, &engine)?;
     let first = input.iter().filter_map(|o| o.rows.first()).map(|row| row.0).min();
     let last = input.iter().filter_map(|o| o.rows.last()).map(|row| row.0).max();
