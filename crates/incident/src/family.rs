@@ -24,6 +24,16 @@ pub enum Family {
     Surge,
     /// Traffic made to cost money.
     Cost,
+    /// Scripts that buy or reserve in people's place.
+    Macro,
+    /// Steps of a purchase that are missing, repeated or out of order.
+    Payment,
+    /// A client under a crawler's name that is not that crawler.
+    FakeCrawler,
+    /// Connections a network does not usually have.
+    Connection,
+    /// A log source that says nothing any more.
+    Silence,
     Crawler,
     Generic,
 }
@@ -31,7 +41,15 @@ pub enum Family {
 /// First match wins: the narrow words stand before the wide ones. Words are looked for in the
 /// rule's id and title, lower case, `_` and spaces as `-`.
 const WORDS: &[(Family, &[&str])] = &[
-    (Family::Cost, &["edos."]),
+    (Family::Cost, &["edos-"]),
+    (Family::Macro, &["macro", "automation"]),
+    (Family::Payment, &["payment-flow", "payment-declined"]),
+    (Family::FakeCrawler, &["fake-crawler"]),
+    (
+        Family::Connection,
+        &["sensitive-port", "sensitive-entry", "unusual-port", "known-bad"],
+    ),
+    (Family::Silence, &["log-silence"]),
     (Family::SqlInjection, &["sqli", "sql-inj"]),
     (Family::CrossSiteScripting, &["xss", "cross-site", "script-inj"]),
     (Family::PathTraversal, &["travers", "lfi", "file-inclusion"]),
@@ -72,6 +90,8 @@ const WORDS: &[(Family, &[&str])] = &[
         Family::PortScan,
         &[
             "port-scan",
+            "slow-scan",
+            "distributed-scan",
             "portscan",
             "port-sweep",
             "portsweep",
@@ -119,6 +139,7 @@ const WORDS: &[(Family, &[&str])] = &[
         Family::Flood,
         &[
             "flood",
+            "many-to-one",
             "rate",
             "request-rate",
             "ddos",
@@ -126,7 +147,6 @@ const WORDS: &[(Family, &[&str])] = &[
             "burst",
             "volume",
             "many-requests",
-            "edos",
         ],
     ),
     (
@@ -142,14 +162,13 @@ const WORDS: &[(Family, &[&str])] = &[
             "link-preview",
             "health-check",
             "robot",
-            "macro",
             "bot",
         ],
     ),
 ];
 
 impl Family {
-    pub const ALL: [Family; 19] = [
+    pub const ALL: [Family; 24] = [
         Family::SqlInjection,
         Family::CrossSiteScripting,
         Family::PathTraversal,
@@ -167,6 +186,11 @@ impl Family {
         Family::ErrorRate,
         Family::Surge,
         Family::Cost,
+        Family::Macro,
+        Family::Payment,
+        Family::FakeCrawler,
+        Family::Connection,
+        Family::Silence,
         Family::Crawler,
         Family::Generic,
     ];

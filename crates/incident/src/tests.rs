@@ -409,9 +409,42 @@ const SAMPLES: &[(&str, &str)] = &[
     ("refusal_rate", "Many refused flows from one source"),
     ("error_rate.cloudfront", "High error rate"),
     ("surge.cloudfront", "Surge of requests"),
+    ("edos.low_and_slow", "Small cost for a long time"),
+    ("macro.cloudfront", "Macro or ticket bot"),
+    ("payment_flow.web", "Payment without the steps before it"),
+    ("fake_crawler.googlebot.web", "False crawler"),
+    ("sensitive_entry.vpcflow", "Let in after being refused"),
+    ("log_silence.web", "Log source gone silent"),
     ("declared_crawler", "Declared crawler"),
     ("custom", "A rule of our own"),
 ];
+
+/// Texts of another family would send the operator the wrong way: a macro is no search engine.
+#[test]
+fn detectors_have_the_family_of_what_they_find() {
+    for (rule, family) in [
+        ("macro.web", Family::Macro),
+        ("automation.web", Family::Macro),
+        ("http_flood.cloudfront", Family::Flood),
+        ("many_to_one.vpcflow", Family::Flood),
+        ("edos.yo_yo", Family::Cost),
+        ("payment_declined.web", Family::Payment),
+        ("login_spray.web", Family::Login),
+        ("fake_crawler.yeti.web", Family::FakeCrawler),
+        ("unverified_crawler.yeti.web", Family::Crawler),
+        ("port_scan.vpcflow", Family::PortScan),
+        ("slow_scan.vpcflow", Family::PortScan),
+        ("distributed_scan.vpcflow", Family::PortScan),
+        ("sensitive_port.vpcflow", Family::Connection),
+        ("unusual_port.vpcflow", Family::Connection),
+        ("known_bad_outbound.vpcflow", Family::Connection),
+        ("exfiltration.vpcflow", Family::Exfiltration),
+        ("log_silence.web", Family::Silence),
+        ("surge.web", Family::Surge),
+    ] {
+        assert_eq!(Family::named(rule, "", &[]), family, "{rule}");
+    }
+}
 
 #[test]
 fn no_korean_sentence_leaves_the_particle_open() {

@@ -29,6 +29,11 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::ErrorRate => &ERROR_RATE,
         Family::Surge => &SURGE,
         Family::Cost => &COST,
+        Family::Macro => &MACRO,
+        Family::Payment => &PAYMENT,
+        Family::FakeCrawler => &FAKE_CRAWLER,
+        Family::Connection => &CONNECTION,
+        Family::Silence => &SILENCE,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -251,6 +256,69 @@ const COST: Words = Words {
         "Serve large objects by signed URLs that expire.",
     ],
     recover: &["Compare the bill of these days with the estimate and set a budget alarm."],
+};
+
+const MACRO: Words = Words {
+    title: "Macro or automated client",
+    what: "{who} acts like a script, not like a person (count {n}).",
+    cause: "A ticket macro, a scraper, or a script of a partner. The evidence says what gave it away.",
+    actions: &[
+        "Hold the orders of these sessions and accounts until somebody has looked at them.",
+        "Ask for a CAPTCHA or a queue token on the path in the evidence.",
+        "Block the address only if nobody else is behind it: offices and carriers share addresses.",
+    ],
+    contain: &["Limit how often one session or account may ask for seats and payments."],
+    recover: &["Cancel what was bought by script where your terms allow it, and give the seats back."],
+};
+
+const PAYMENT: Words = Words {
+    title: "Payment steps out of order",
+    what: "{who} paid without the steps that others take before (count {n}).",
+    cause: "Someone calls the payment interface directly, replays a call, or tries out cards.",
+    actions: &[
+        "Compare the orders of this session or account with what was really paid.",
+        "If many payments were declined, tell your payment provider: it may be card testing.",
+    ],
+    contain: &["Refuse a payment call without a fresh, unused order of the same session."],
+    recover: &["Cancel orders that were never paid, and check prices on the server."],
+};
+
+const FAKE_CRAWLER: Words = Words {
+    title: "False crawler",
+    what: "{who} uses the name of a crawler it is not (count {n}).",
+    cause: "A scraper or scanner hopes to be let through as a search engine.",
+    actions: &[
+        "Block the address: the real crawler comes from elsewhere and loses nothing.",
+        "See what it asked for: prices, accounts, or holes.",
+    ],
+    contain: &["Let only verified addresses use the names of crawlers."],
+    recover: &["Remove exceptions that go by the user agent alone."],
+};
+
+const CONNECTION: Words = Words {
+    title: "Unusual connection",
+    what: "{who} has connections this network does not usually have (count {n}).",
+    cause: "A way in that was tried until it opened, a program that calls out, or a new service nobody announced.",
+    actions: &[
+        "Find out who owns the host and whether the service is meant to be reachable.",
+        "Look at the host's log-ins and running programs for the same minutes.",
+        "Close the port to the outside if nobody needs it there.",
+    ],
+    contain: &["Cut the host off from the internet if nobody can say what it is doing."],
+    recover: &["Change the credentials that were on the host, and rebuild it if somebody was in."],
+};
+
+const SILENCE: Words = Words {
+    title: "Log source gone silent",
+    what: "{who} sends no logs any more.",
+    cause: "A shipper that stopped, a permission or key that ended, a full disk, or a service that is down.",
+    actions: &[
+        "Run `haetae doctor` and see whether the source is reached.",
+        "See whether the service itself still answers its users.",
+        "If nothing is broken, ask who switched the logs off: attackers do.",
+    ],
+    contain: &["Until it speaks again, watch that service by other means."],
+    recover: &["Bring in the logs of the gap from where they were kept."],
 };
 
 const CRAWLER: Words = Words {

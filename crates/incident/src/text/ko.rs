@@ -29,6 +29,11 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::ErrorRate => &ERROR_RATE,
         Family::Surge => &SURGE,
         Family::Cost => &COST,
+        Family::Macro => &MACRO,
+        Family::Payment => &PAYMENT,
+        Family::FakeCrawler => &FAKE_CRAWLER,
+        Family::Connection => &CONNECTION,
+        Family::Silence => &SILENCE,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -251,6 +256,69 @@ const COST: Words = Words {
         "큰 파일은 기한이 있는 서명 URL로 제공합니다.",
     ],
     recover: &["이 기간의 청구액을 추정과 견주어 보고 예산 알림을 설정합니다."],
+};
+
+const MACRO: Words = Words {
+    title: "매크로 또는 자동화된 클라이언트",
+    what: "{who}에서 사람이 아니라 스크립트처럼 움직입니다({n}건).",
+    cause: "예매 매크로, 수집기, 또는 협력사의 스크립트입니다. 무엇 때문에 그렇게 보였는지는 근거에 적혀 있습니다.",
+    actions: &[
+        "이 세션과 계정의 주문은 사람이 살펴볼 때까지 보류하세요.",
+        "근거에 나온 경로에 CAPTCHA나 대기열 토큰을 요구하세요.",
+        "주소 차단은 다른 사람이 같이 쓰지 않을 때만 하세요. 사무실과 통신사는 주소를 함께 씁니다.",
+    ],
+    contain: &["한 세션이나 계정이 좌석과 결제를 요청하는 횟수를 제한합니다."],
+    recover: &["약관이 허락하면 스크립트로 산 표를 취소하고 좌석을 돌려놓습니다."],
+};
+
+const PAYMENT: Words = Words {
+    title: "순서가 어긋난 결제",
+    what: "{who}에서 다른 사람들이 거치는 단계 없이 결제를 요청했습니다({n}건).",
+    cause: "결제 API를 직접 부르거나, 요청을 되풀이하거나, 카드를 시험하는 것으로 보입니다.",
+    actions: &[
+        "이 세션이나 계정의 주문과 실제 결제 내역을 맞춰 보세요.",
+        "거절된 결제가 많으면 결제 대행사에 알리세요. 훔친 카드를 시험하는 것일 수 있습니다.",
+    ],
+    contain: &["같은 세션의 새 주문이 없는 결제 요청은 거부합니다."],
+    recover: &["결제되지 않은 주문을 취소하고 가격을 서버에서 확인하게 합니다."],
+};
+
+const FAKE_CRAWLER: Words = Words {
+    title: "가짜 크롤러",
+    what: "{who}에서 실제와 다른 크롤러의 이름을 씁니다({n}건).",
+    cause: "수집기나 스캐너가 검색 엔진인 척 통과하려는 것입니다.",
+    actions: &[
+        "이 주소를 차단하세요. 진짜 크롤러는 다른 곳에서 오므로 잃는 것이 없습니다.",
+        "무엇을 요청했는지 보세요. 가격인지, 계정인지, 취약점인지.",
+    ],
+    contain: &["크롤러의 이름은 확인된 주소만 쓸 수 있게 합니다."],
+    recover: &["User-Agent만 보고 허용하던 예외를 없앱니다."],
+};
+
+const CONNECTION: Words = Words {
+    title: "평소에 없던 접속",
+    what: "{who}에 이 네트워크에서 평소에 없던 접속이 있습니다({n}건).",
+    cause: "열릴 때까지 시도한 침입, 바깥으로 연락하는 프로그램, 또는 알리지 않은 새 서비스일 수 있습니다.",
+    actions: &[
+        "서버의 담당자를 찾아 그 서비스가 바깥에 열려 있어야 하는지 확인하세요.",
+        "같은 시각의 로그인과 실행 중인 프로그램을 확인하세요.",
+        "필요하지 않으면 바깥으로 열린 포트를 닫으세요.",
+    ],
+    contain: &["무엇을 하는지 아무도 모르면 그 서버를 인터넷에서 끊습니다."],
+    recover: &["서버에 있던 자격 증명을 바꾸고, 침입이 있었다면 새로 만듭니다."],
+};
+
+const SILENCE: Words = Words {
+    title: "멈춘 로그",
+    what: "{who}에서 더는 로그가 오지 않습니다.",
+    cause: "전송 프로그램이 멈췄거나, 권한이나 키가 끝났거나, 디스크가 찼거나, 서비스가 내려갔을 수 있습니다.",
+    actions: &[
+        "`haetae doctor`를 실행해 소스에 닿는지 확인하세요.",
+        "서비스가 사용자에게 응답하는지 확인하세요.",
+        "고장이 아니면 누가 로그를 껐는지 알아보세요. 공격자도 그렇게 합니다.",
+    ],
+    contain: &["다시 올 때까지 그 서비스를 다른 방법으로 지켜봅니다."],
+    recover: &["비어 있는 동안의 로그를 남아 있는 곳에서 가져옵니다."],
 };
 
 const CRAWLER: Words = Words {
