@@ -9,6 +9,7 @@
 //!
 //! `bytes → parse → EventBatch → detect → Episode → Finding → CommitUnit`
 
+pub mod asset;
 pub mod batch;
 pub mod clock;
 pub mod commit;

@@ -6,6 +6,7 @@
 use super::options::CostMeter;
 use super::usage::Unit;
 use crate::engine::value::{Column, Value};
+use haetae_event::asset::is_asset;
 use haetae_event::{Dataset, EventBatch};
 
 /// Columns that the meter reads.
@@ -146,17 +147,16 @@ fn cache_of(result: &str) -> Cache {
     }
 }
 
-/// Extensions of files that are the same for everybody.
+/// Whether a path names a file that is the same for everybody: an asset, or a download.
 pub fn is_static(path: &str) -> bool {
-    const STATIC: &[&str] = &[
-        "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "bmp", "woff",
-        "woff2", "ttf", "otf", "eot", "mp4", "webm", "m4s", "ts", "mov", "mp3", "m4a", "ogg", "wav", "pdf",
-        "zip", "gz", "tgz", "7z", "rar", "exe", "msi", "dmg", "apk", "iso", "bin", "wasm", "txt", "xml",
+    const DOWNLOADS: [&str; 15] = [
+        "mov", "m4a", "wav", "zip", "gz", "tgz", "7z", "rar", "exe", "msi", "dmg", "apk", "iso", "bin", "img",
     ];
     let extension = crate::engine::value::extension(path);
-    !extension.is_empty()
-        && extension.len() <= 5
-        && STATIC.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    is_asset(path)
+        || DOWNLOADS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// Whether a user agent says that it is no person's browser: crawlers, monitors, previews.

@@ -13,9 +13,10 @@ mod settings;
 pub use counts::{Counts, Origin};
 pub use settings::InlineSettings;
 
-use crate::engine::value::{Column, Value, extension, split_uri};
+use crate::engine::value::{Column, Value, split_uri};
 use ahash::RandomState;
 use aho_corasick::AhoCorasick;
+use haetae_event::asset::is_asset;
 use haetae_event::{EventBatch, TenantId};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -186,7 +187,7 @@ impl Inline {
             client: count(CLIENT, ""),
             sensitive: if sensitive { count(SENSITIVE, "") } else { 0 },
             // The query is left out: changing it does not make another file.
-            static_file: if is_static(stem) { count(STATIC, stem) } else { 0 },
+            static_file: if is_asset(stem) { count(STATIC, stem) } else { 0 },
         }
     }
 
@@ -232,7 +233,7 @@ impl Inline {
             let found = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
             found.map(|(_, value)| value.trim())
         };
-        if !claims_browser(agent) || is_static(split_uri(request.uri).0) {
+        if !claims_browser(agent) || is_asset(request.uri) {
             return;
         }
         let line = match header("accept") {
@@ -288,16 +289,6 @@ impl Held {
             reasons: self.reasons,
         }
     }
-}
-
-/// Whether a path names a page asset.
-fn is_static(stem: &str) -> bool {
-    const EXTENSIONS: [&str; 24] = [
-        "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff",
-        "woff2", "ttf", "otf", "eot", "mp4", "webm", "mp3", "pdf", "wasm", "zip", "txt",
-    ];
-    let found = extension(stem);
-    !found.is_empty() && EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(found))
 }
 
 /// Whether an agent says it is a person's browser.

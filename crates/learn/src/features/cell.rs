@@ -3,6 +3,7 @@
 use super::COUNT;
 use crate::distinct::Distinct;
 use haetae_event::Micros;
+use haetae_event::asset::is_asset;
 use haetae_event::time::{DAY_US, SECOND_US};
 
 /// Parts of a window that requests are counted by.
@@ -11,11 +12,6 @@ pub(crate) const SLOTS: usize = 60;
 const PATHS_EXACT: usize = 64;
 /// Entropy is summed in millibits.
 const MILLI: f64 = 1_000.0;
-
-const ASSETS: [&str; 24] = [
-    "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "bmp", "woff",
-    "woff2", "ttf", "otf", "eot", "mp4", "webm", "mp3", "ogg", "m4s", "ts",
-];
 
 /// One event, with what it has of the fields.
 pub(crate) struct Request<'a> {
@@ -92,12 +88,6 @@ pub(crate) fn path(uri: &str) -> &str {
 fn params(uri: &str) -> u64 {
     let query = uri.split_once('?').map_or("", |(_, query)| query);
     query.split('&').filter(|part| !part.is_empty()).count() as u64
-}
-
-fn is_asset(uri: &str) -> bool {
-    let last = path(uri).rsplit('/').next().unwrap_or_default();
-    let extension = last.rsplit_once('.').map_or("", |(_, extension)| extension);
-    ASSETS.iter().any(|asset| extension.eq_ignore_ascii_case(asset))
 }
 
 impl Cell {

@@ -6,6 +6,7 @@ use super::timeline::{Hit, Seen, Span, WINDOW_US};
 use super::{AGENTS_MAX, CLIENT_BYTES, Client, Clients, Kind, NAMES_MAX, Name, PATHS_MAX, Path, Window};
 use crate::detector::Rows;
 use crate::engine::value::{Column, Value, split_uri};
+use haetae_event::asset::is_asset;
 use haetae_event::{Dataset, EventBatch};
 
 /// The columns of a batch.
@@ -68,7 +69,7 @@ impl Clients {
             let agent_hash = self.fixed.hash_one(agent_text);
             let (agent, class) = self.agent(agent_hash, agent_text);
             let referer = text(&fields.referer, row).is_some();
-            let known = (!request::is_asset(path)).then(|| self.path(path));
+            let known = (!is_asset(path)).then(|| self.path(path));
             let counted = Counted {
                 template: known.as_ref().map(|(template, ..)| *template),
                 referer,

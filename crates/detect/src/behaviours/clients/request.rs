@@ -137,26 +137,6 @@ impl Agents {
     }
 }
 
-const ASSETS: [&str; 27] = [
-    "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "ico", "woff", "woff2",
-    "ttf", "otf", "eot", "mp4", "webm", "mp3", "m3u8", "ts", "pdf", "txt", "xml", "wasm", "bmp",
-];
-
-/// Whether a path names a file that pages load.
-pub fn is_asset(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    let tail = &bytes[bytes.len().saturating_sub(12)..];
-    let Some(dot) = tail.iter().rposition(|&byte| byte == b'.' || byte == b'/') else {
-        return false;
-    };
-    let extension = &tail[dot + 1..];
-    tail[dot] == b'.'
-        && (ASSETS
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
-            || extension.eq_ignore_ascii_case(b"webmanifest"))
-}
-
 /// Whether a path is one that machines look at to see whether the site lives.
 pub fn is_health(path: &str) -> bool {
     const PATHS: [&str; 9] = [
@@ -282,8 +262,6 @@ mod tests {
 
     #[test]
     fn kinds_and_assets() {
-        assert!(is_asset("/static/js/vendor.8d21b77a.js") && is_asset("/x.WOFF2"));
-        assert!(!is_asset("/a.b/c") && !is_asset("/events/1") && !is_asset(""));
         assert_eq!(kind_of("/api/events/1/seats"), (Kind::Seat, true));
         assert_eq!(kind_of("/events/1/seats"), (Kind::Seat, false));
         assert_eq!(kind_of("/api/queue/status"), (Kind::Queue, true));

@@ -14,8 +14,9 @@ use super::{Part, Scopes};
 use crate::detector::{Extent, Verdict, reconcile};
 use crate::detectors::network::ManyToOne;
 use crate::engine::Evaluation;
-use crate::engine::value::{Column, Value, extension, split_uri};
+use crate::engine::value::{Column, Value, split_uri};
 use ahash::{AHashMap, RandomState};
+use haetae_event::asset::is_asset;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, EventBatch};
@@ -36,11 +37,6 @@ const ENTROPY_FULL: f64 = ENTROPY_MAX - 0.7;
 const PATHS: usize = 64;
 /// Share of a target's minute from which a source is named.
 const HEAVY_SHARE: f64 = 0.05;
-
-const ASSETS: [&str; 18] = [
-    "css", "js", "mjs", "map", "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "ico", "woff", "woff2",
-    "ttf", "mp4", "webm", "wasm",
-];
 
 const KIND: Kind = Kind {
     detector: "many_to_one",
@@ -270,11 +266,6 @@ impl ManySources {
         let minutes = self.targets.iter().flat_map(|target| target.minutes.values());
         self.bytes = minutes.map(Minute::bytes).sum::<usize>() + self.targets.len() * 300;
     }
-}
-
-fn is_asset(uri: &str) -> bool {
-    let extension = extension(uri);
-    ASSETS.iter().any(|asset| extension.eq_ignore_ascii_case(asset))
 }
 
 impl Target {
