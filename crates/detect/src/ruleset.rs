@@ -45,6 +45,8 @@ pub struct Loaded {
     pub file: Arc<str>,
     /// 1-based line of its `title`.
     pub line: Option<u64>,
+    /// Whether it came with the program.
+    pub builtin: bool,
 }
 
 /// A checked filter and where it stands.
@@ -97,6 +99,7 @@ impl RuleSet {
         for (file, text) in BUILTIN {
             rules.read(&format!("rules/{file}"), text);
         }
+        rules.loaded.iter_mut().for_each(|loaded| loaded.builtin = true);
         rules.load_detectors("rules/detectors.yml", BUILTIN_DETECTORS);
         rules.link();
         rules
@@ -108,8 +111,10 @@ impl RuleSet {
     /// `exceptions.yml` says what is not to be told. Returns how many rules were added; problems
     /// are in [`RuleSet::diagnostics`].
     ///
+    /// A file that cannot be read is a problem as its mistakes are.
+    ///
     /// # Errors
-    /// When a folder or file cannot be read.
+    /// When a folder cannot be read.
     pub fn load_dir(&mut self, path: &Path) -> std::io::Result<usize> {
         let before = self.loaded.len();
         // Exceptions name rules, which are all loaded by then.
@@ -119,20 +124,12 @@ impl RuleSet {
         files.sort_by_key(|file| file.file_name().is_none_or(|name| name != "pipeline.yml"));
         for file in files {
             let name = file.display().to_string();
-            if std::fs::metadata(&file)?.len() > FILE_BYTES_MAX {
-                self.report(
-                    &name,
-                    None,
-                    "sigma-file",
-                    "the file is larger than 1 MiB",
-                    "split it",
-                );
-                continue;
-            }
-            let bytes = std::fs::read(&file)?;
-            let Ok(text) = String::from_utf8(bytes) else {
-                self.report(&name, None, "sigma-file", "the file is not UTF-8", "");
-                continue;
+            let text = match text_of(&file) {
+                Ok(text) => text,
+                Err((message, hint)) => {
+                    self.report(&name, None, "sigma-file", &message, hint);
+                    continue;
+                }
             };
             match file.file_name().and_then(|name| name.to_str()) {
                 Some("detectors.yml") => self.load_detectors(&name, &text),
@@ -271,6 +268,7 @@ impl RuleSet {
                         document: Arc::new(document),
                         file: shared.clone(),
                         line,
+                        builtin: false,
                     });
                 }
                 Err(problem) => self.report(file, line, problem.code, &problem.message, problem.hint),
@@ -455,6 +453,25 @@ pub fn is_test_file(path: &Path) -> bool {
     name.ends_with(".test.yml") || name.ends_with(".test.yaml")
 }
 
+/// Whether a path is named as rules are. Editors keep locks and copies under names with a dot before.
+fn is_rule_file(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let yaml = path.extension().is_some_and(|e| e == "yml" || e == "yaml");
+    yaml && !hidden && !is_test_file(path)
+}
+
+/// The text of a rule file; else what is wrong with it, and what to do.
+fn text_of(file: &Path) -> Result<String, (String, &'static str)> {
+    let unreadable = |error: std::io::Error| (format!("the file cannot be read: {error}"), "");
+    if std::fs::metadata(file).map_err(unreadable)?.len() > FILE_BYTES_MAX {
+        return Err(("the file is larger than 1 MiB".to_owned(), "split it"));
+    }
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| ("the file is not UTF-8".to_owned(), ""))
+}
+
 fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     const DEPTH_MAX: usize = 16;
     let mut files = Vec::new();
@@ -467,7 +484,7 @@ fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
                 if depth < DEPTH_MAX {
                     folders.push((path, depth + 1));
                 }
-            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") && !is_test_file(&path) {
+            } else if is_rule_file(&path) {
                 files.push(path);
             }
         }

@@ -8,6 +8,7 @@ use haetae_detect::cost::CostOptions;
 use haetae_detect::inline::Inline;
 use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_pipeline::RuleShelf;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +63,7 @@ pub struct RulesFolder {
     /// As it was when the rules in use were read.
     seen: Vec<Stamp>,
     /// Diagnostics of the rules in use.
-    problems: usize,
+    problems: BTreeSet<String>,
     looked: Instant,
     /// Set by SIGHUP: look now.
     asked: Arc<AtomicBool>,
@@ -91,7 +92,7 @@ impl RulesFolder {
             seen: dir.map(stamps).unwrap_or_default(),
             dir: dir.map(Path::to_path_buf),
             cost,
-            problems: rules.diagnostics().len(),
+            problems: problems(rules),
             looked: Instant::now(),
             asked,
             rules: rules.clone(),
@@ -160,23 +161,35 @@ impl RulesFolder {
                 return None;
             }
         };
-        if rules.diagnostics().len() > self.problems {
-            for diagnostic in rules.diagnostics() {
+        let now_wrong = problems(&rules);
+        if !now_wrong.is_subset(&self.problems) {
+            for diagnostic in now_wrong.difference(&self.problems) {
                 self.say.trouble(&format!("rule not loaded: {diagnostic}"));
             }
             self.say
                 .trouble("the changed rules have mistakes; the former ones stay in use");
             return None;
         }
-        self.problems = rules.diagnostics().len();
+        self.problems = now_wrong;
         Some(rules)
     }
 }
 
-/// Every rule file under `dir`, sorted. What cannot be read is not there.
-fn stamps(dir: &Path) -> Vec<Stamp> {
+/// What is wrong with rules, without the places: a line more above a known mistake is no new one.
+fn problems(rules: &RuleSet) -> BTreeSet<String> {
+    let all = rules.diagnostics().iter();
+    all.map(|d| format!("{}: {}: {}", d.file, d.code, d.message))
+        .collect()
+}
+
+/// The file `path`, or every rule file under the folder of that name, sorted. What cannot be read
+/// is not there.
+fn stamps(path: &Path) -> Vec<Stamp> {
     let mut found = Vec::new();
-    let mut folders = vec![dir.to_path_buf()];
+    if let Some(meta) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) {
+        return vec![(path.to_path_buf(), meta.len(), meta.modified().ok())];
+    }
+    let mut folders = vec![path.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();

@@ -20,21 +20,23 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The last `last` before the newest stored event: a store that is no longer fed can still be
-    /// asked.
+    /// The last `last` before the newest stored event, or what there is of it: a store that is no
+    /// longer fed can still be asked, and days before the first event are no quiet days.
     ///
     /// # Errors
     /// When there is no store, or nothing in it.
     pub fn last(config: &Config, last: Duration) -> Result<Stored> {
         let store = open_idle(config)?;
-        let newest = store.stat()?.datasets.iter().map(|d| d.max_ts).max();
-        let Some(end) = newest else {
+        let stat = store.stat()?;
+        let newest = stat.datasets.iter().map(|d| d.max_ts).max();
+        let oldest = stat.datasets.iter().map(|d| d.min_ts).min();
+        let (Some(end), Some(oldest)) = (newest, oldest) else {
             bail!("nothing is stored in {} yet", config.data_dir.display());
         };
         let span = i64::try_from(last.as_micros()).unwrap_or(i64::MAX);
         Ok(Stored {
             store,
-            start: end.saturating_sub(span),
+            start: end.saturating_sub(span).max(oldest),
             end,
         })
     }

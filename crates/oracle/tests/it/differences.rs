@@ -6,11 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROWS: &str = include_str!("../../differences.md");
 
 /// The row that a difference between a rule's verdicts on an event belongs to: the situation that
-/// the row describes must be there, in the rule and in the event.
-pub fn key(rule: &Value, event: &Value) -> Option<&'static str> {
+/// the row describes must be there, in the rule and in the event, and where an event can be without
+/// it, the engines must agree on that event.
+pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -> Option<&'static str> {
     let mut items = Vec::new();
     collect(&rule["detection"], &mut items);
-    if items.iter().any(|(key, _)| key == "|all") {
+    // Where one of the keywords is nowhere, both engines find nothing by them.
+    let everywhere = |(key, values): &(String, Vec<String>)| {
+        let within = |value: &String| {
+            let sought = value.trim_matches('*').to_lowercase();
+            has_text(event, &|text| text.to_lowercase().contains(&sought))
+        };
+        key == "|all" && values.iter().all(within)
+    };
+    if items.iter().any(everywhere) {
         return Some("keyword.all");
     }
     let hidden = |(key, _): &(String, Vec<String>)| {
@@ -18,15 +27,31 @@ pub fn key(rule: &Value, event: &Value) -> Option<&'static str> {
         field.contains('.') && event.get(field).is_some_and(Value::is_null) && nested(event, field)
     };
     if items.iter().any(hidden) {
-        return Some("field.null-key");
+        let mut without = event.clone();
+        if let Some(map) = without.as_object_mut() {
+            map.retain(|key, value| !(key.contains('.') && value.is_null()));
+        }
+        return agree(&without).then_some("field.null-key");
     }
     let wild = |(key, values): &(String, Vec<String>)| {
         !key.contains("|re") && values.iter().any(|value| value.contains(['*', '?']))
     };
     if items.iter().any(wild) && has_text(event, &|text| text.contains('\n')) {
-        return Some("wildcard.newline");
+        let mut without = event.clone();
+        join_lines(&mut without);
+        return agree(&without).then_some("wildcard.newline");
     }
     None
+}
+
+/// A space in place of every line break.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('\n', " "),
+        Value::Array(values) => values.iter_mut().for_each(join_lines),
+        Value::Object(map) => map.values_mut().for_each(join_lines),
+        _ => {}
+    }
 }
 
 /// Keys and texts of a detection; keywords have an empty key.

@@ -162,14 +162,19 @@ pub struct FalseFinding {
 }
 
 /// Findings that may block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blocking {
     pub findings: u64,
     /// About an attacker's own address or account, or a network of theirs.
     pub rightly: u64,
-    /// About an attacker whose address others may share: the label says not to block.
+    /// Of these, about an attacker whose address others may share: the label says not to block.
     pub shared: u64,
+    /// Share of those about attackers.
     pub precision: Option<f64>,
+    /// Share of those about attackers whose address is theirs alone.
+    pub precision_own: Option<f64>,
+    /// Findings about attackers at addresses that others may share, by rule.
+    pub shared_by_rule: BTreeMap<String, u64>,
 }
 
 /// Notifications, as incidents make them: all findings about one entity on one day are one.
@@ -342,7 +347,7 @@ fn falsehoods(truth: &Truth<'_>, judged: &[Judged<'_>]) -> Vec<FalseFinding> {
 
 fn blocking(labels: &Labels, judged: &[Judged<'_>]) -> Blocking {
     let mut blocking = Blocking::default();
-    for (_, found) in judged.iter().filter(|(told, _)| told.may_block) {
+    for (told, found) in judged.iter().filter(|(told, _)| told.may_block) {
         blocking.findings += 1;
         let direct = found.iter().filter(|found| found.direct);
         if direct.clone().next().is_none() {
@@ -352,9 +357,13 @@ fn blocking(labels: &Labels, judged: &[Judged<'_>]) -> Blocking {
         let own = direct
             .clone()
             .any(|found| labels.campaigns[found.campaign].may_block);
-        blocking.shared += u64::from(!own);
+        if !own {
+            blocking.shared += 1;
+            *blocking.shared_by_rule.entry(told.rule_id.clone()).or_insert(0) += 1;
+        }
     }
     blocking.precision = ratio(blocking.rightly, blocking.findings);
+    blocking.precision_own = ratio(blocking.rightly - blocking.shared, blocking.findings);
     blocking
 }
 

@@ -29,8 +29,12 @@ pub fn pool(reports: &[ScoreReport]) -> Pooled {
         blocking.findings += report.blocking.findings;
         blocking.rightly += report.blocking.rightly;
         blocking.shared += report.blocking.shared;
+        for (rule, count) in &report.blocking.shared_by_rule {
+            *blocking.shared_by_rule.entry(rule.clone()).or_insert(0) += count;
+        }
     }
     blocking.precision = ratio(blocking.rightly, blocking.findings);
+    blocking.precision_own = ratio(blocking.rightly - blocking.shared, blocking.findings);
     let lowest = |of: fn(&KindScore) -> Option<f64>| {
         let all = reports.iter().filter_map(|report| of(&report.total));
         all.min_by(f64::total_cmp)

@@ -50,14 +50,15 @@ pub fn render(report: &ScoreReport) -> String {
         row(&mut out, score);
     }
     campaigns(&mut out, report);
-    let (blocking, told) = (report.blocking, report.notifications);
+    let (blocking, told) = (&report.blocking, report.notifications);
     let _ = writeln!(
         out,
-        "may block: {} findings, {} rightly, {} of them at shared addresses, precision {}",
+        "may block: {} findings, {} about attackers, precision {}; {} of them at addresses that others may share, precision without them {}",
         blocking.findings,
         blocking.rightly,
+        share(blocking.precision),
         blocking.shared,
-        share(blocking.precision)
+        share(blocking.precision_own)
     );
     let _ = writeln!(
         out,

@@ -250,9 +250,10 @@ fn blocks_are_right_by_name_or_network_only() {
         block("ip", "175.112.0.9"),
         block("ua", "Mozilla/5.0 x"),
     ]);
-    let blocking = report.blocking;
+    let blocking = report.blocking.clone();
     assert_eq!((blocking.findings, blocking.rightly, blocking.shared), (4, 3, 1));
     assert_eq!(blocking.precision, Some(0.75));
+    assert_eq!(blocking.precision_own, Some(0.5));
 }
 
 #[test]

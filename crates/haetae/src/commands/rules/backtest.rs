@@ -12,6 +12,7 @@ use haetae_respond::for_terminal;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Entities and examples listed of one rule.
@@ -109,12 +110,11 @@ fn wanted(rules: &RuleSet, args: &BacktestArgs) -> Result<BTreeSet<String>> {
     let all = rules.loaded().iter();
     let own: BTreeSet<String> = match &args.path {
         None => return Ok(all.map(|l| l.document.attributes().id.clone()).collect()),
-        Some(path) => {
-            let path = path.display().to_string();
-            all.filter(|l| l.file.starts_with(&*path))
-                .map(|l| l.document.attributes().id.clone())
-                .collect()
-        }
+        // Built-in rules have file names too, of no folder of the user's.
+        Some(path) => all
+            .filter(|l| !l.builtin && Path::new(&*l.file).starts_with(path))
+            .map(|l| l.document.attributes().id.clone())
+            .collect(),
     };
     if own.is_empty() {
         bail!("no rule of that path loads; `haetae rules lint` says why");

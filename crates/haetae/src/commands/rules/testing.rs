@@ -112,8 +112,9 @@ fn test_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
+        let unreadable = || format!("cannot read {}", folder.display());
+        for entry in std::fs::read_dir(&folder).with_context(unreadable)? {
+            let path = entry.with_context(unreadable)?.path();
             if path.is_dir() {
                 folders.push(path);
             } else if is_test_file(&path) {
@@ -125,8 +126,30 @@ fn test_files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A case that asks nothing holds whatever the rules do, and so does silence of a rule that is not
+/// there.
+fn check(case: &Case, rules: &RuleSet) -> Result<()> {
+    if case.told.is_empty() && case.silent.is_empty() && case.level_max.is_none() {
+        bail!("it asks nothing; give it `told`, `silent` or `level_max`");
+    }
+    if case.lines.is_none() && case.events.is_empty() {
+        bail!("it has no input; give it `lines` or `events`");
+    }
+    let known = |wanted: &str| {
+        // Rules of code detectors are named `detector.variant`.
+        let code = wanted.contains('.');
+        let mut loaded = rules.loaded().iter().map(|l| l.document.attributes());
+        code || loaded.any(|a| a.id == wanted || a.name.as_deref() == Some(wanted))
+    };
+    for wanted in case.told.iter().chain(&case.silent).filter(|name| !known(name)) {
+        bail!("no rule has the id or name {wanted:?}; `haetae rules list` has all of them");
+    }
+    Ok(())
+}
+
 /// What is wrong with the findings of a case, a line each.
 fn judge(case: &Case, rules: &RuleSet, config: &Config) -> Result<Vec<String>> {
+    check(case, rules)?;
     let mut engine = Engine::new(rules.clone(), EngineOptions::one_shot());
     let mut wrong = Vec::new();
     if let Some(lines) = &case.lines {
