@@ -2,7 +2,7 @@
 
 use haetae_event::Micros;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// What tells one version of a file from the next.
@@ -22,6 +22,12 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// The disk's own; `FileTooLarge` when the file has more than `bytes_max`.
     fn read(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>>;
+
+    /// The files of a folder, those of folders inside left out, in any order.
+    ///
+    /// # Errors
+    /// The disk's own.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
 /// The files of the machine.
@@ -29,6 +35,17 @@ pub trait Files: Send + Sync {
 pub struct DiskFiles;
 
 impl Files for DiskFiles {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_file() {

@@ -29,6 +29,20 @@ impl Level {
     }
 }
 
+impl Level {
+    /// Risk of a rule that names none, 0 to 100: Elastic Security's scores by severity
+    /// (`RISK_SCORE_LOW` … in Kibana); 1 for informational as in pySigma's Elasticsearch backend.
+    pub fn risk_score(self) -> u8 {
+        match self {
+            Level::Informational => 1,
+            Level::Low => 21,
+            Level::Medium => 47,
+            Level::High => 73,
+            Level::Critical => 99,
+        }
+    }
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -122,6 +136,21 @@ pub struct Episode {
     /// metered.
     #[serde(default)]
     pub cost: Option<Cost>,
+    #[serde(default)]
+    pub risk: Risk,
+}
+
+/// What an episode adds to the risk of its entity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Risk {
+    /// 0 to 100 before confidence; `None`: that of the level.
+    pub score: Option<u8>,
+    /// Episodes of one cause count once: rules that count the same events share it. Empty: the
+    /// detector.
+    pub cause: String,
+    /// The score has the confidence in it.
+    #[serde(default)]
+    pub final_score: bool,
 }
 
 /// An estimated bill, in US dollars.
@@ -151,6 +180,12 @@ pub struct Finding {
     pub attack: Vec<String>,
     /// `None` where nothing is metered, e.g. for flow logs.
     pub cost: Option<Cost>,
+    /// 0 to 100: the rule's, times the confidence.
+    #[serde(default)]
+    pub risk_score: u8,
+    /// Findings of one cause add to an entity's risk once.
+    #[serde(default)]
+    pub risk_cause: String,
     #[serde(default)]
     pub facts: Vec<(String, String)>,
     #[serde(default)]
@@ -169,8 +204,22 @@ impl Finding {
             &episode.entity,
             episode.window.start,
         );
+        let score = episode.risk.score.unwrap_or(episode.level.risk_score()).min(100);
+        let scale = if episode.risk.final_score {
+            1.0
+        } else {
+            episode.confidence.clamp(0.0, 1.0)
+        };
+        let scaled = f64::from(score) * scale;
+        let risk_cause = match episode.risk.cause {
+            cause if cause.is_empty() => episode.detector.clone(),
+            cause => cause,
+        };
         Finding {
             id,
+            // Between 0 and 100; not-a-number becomes 0.
+            risk_score: scaled.round() as u8,
+            risk_cause,
             ts: episode.window.start,
             detector: episode.detector,
             rule_id: episode.rule_id,

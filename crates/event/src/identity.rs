@@ -34,6 +34,16 @@ impl InstallationKey {
 }
 
 impl InstallationKey {
+    /// A number that nobody outside can know, for hashes that decide what is kept; another one for
+    /// each purpose, the same as long as the installation lives.
+    pub fn seed(&self, purpose: &str) -> u64 {
+        let mut mac = self.0.clone();
+        mac.update(b"seed-v1\0");
+        mac.update(purpose.as_bytes());
+        let full: [u8; 32] = mac.finalize().into_bytes().into();
+        u64::from_le_bytes(*full.first_chunk().expect("32 bytes"))
+    }
+
     /// The tenant's own secret, for pseudonyms that no other tenant's data shares.
     pub fn tenant_key(&self, tenant: &TenantId) -> TenantKey {
         let mut mac = self.0.clone();

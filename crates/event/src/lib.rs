@@ -31,7 +31,7 @@ pub use batch::{Columns, EventBatch};
 pub use clock::{Clock, SystemClock};
 pub use counts::Counts;
 pub use dataset::Dataset;
-pub use finding::{Cost, Entity, Episode, EvidenceRef, Finding, Level, TimeWindow};
+pub use finding::{Cost, Entity, Episode, EvidenceRef, Finding, Level, Risk, TimeWindow};
 pub use reject::{Reason, Reject};
 pub use tenant::TenantId;
 pub use time::Micros;

@@ -8,14 +8,19 @@
 //!
 //! What is here: the table of crawlers ([`Table`], `rules/crawlers.json`), the check ([`Table::check`])
 //! over a [`Resolver`], and its answers behind a cache ([`Verification`]).
-//! What is not here: the network. A thread outside calls [`Verification::work`] with its resolver.
+//! Ranges are read from a folder that somebody keeps up to date ([`RangesFolder`]).
+//! What is not here: the network. Threads outside call [`Verification::work`] with their resolver.
 //! Without an answer a claim is unverified, which says nothing bad about the client.
 
 mod mask;
+mod patient;
+mod ranges;
 mod table;
 mod verification;
 
 pub use mask::NameMask;
+pub use patient::Patient;
+pub use ranges::{RangesFolder, RangesNews};
 pub use table::{BadTable, Crawler, Table};
 pub use verification::{Verification, VerificationConfig, VerificationCounts, Verifier};
 
@@ -37,8 +42,9 @@ pub trait Resolver: Send + Sync {
     /// Names of an address (PTR).
     fn reverse(&self, address: IpAddr) -> Lookup<String>;
 
-    /// Addresses of a name (A and AAAA).
-    fn forward(&self, name: &str) -> Lookup<IpAddr>;
+    /// Addresses of a name, of the family that `like` has (A or AAAA): the other family's are
+    /// neither needed nor should their want of an answer count.
+    fn forward(&self, name: &str, like: IpAddr) -> Lookup<IpAddr>;
 }
 
 /// What became of a claim.

@@ -43,7 +43,7 @@ struct File {
 /// Why a table or its ranges cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadTable {
-    #[error("the table of crawlers is no JSON of the expected shape: {0}")]
+    #[error("no JSON of the expected shape: {0}")]
     Shape(#[from] serde_json::Error),
     #[error("crawler {name:?}: {mask:?} is no name below two labels or more, like .googlebot.com")]
     Mask { name: String, mask: String },
@@ -51,7 +51,9 @@ pub enum BadTable {
     TooMany,
     #[error("no crawler is called {0:?}")]
     Unknown(String),
-    #[error("line {line} is no range of addresses")]
+    #[error("the JSON has no list `prefixes`")]
+    NoPrefixes,
+    #[error("entry {line} is no range of addresses")]
     Range { line: usize },
     #[error("more than {RANGES_MAX} ranges")]
     TooManyRanges,
@@ -61,6 +63,8 @@ pub enum BadTable {
 struct Row {
     masks: Vec<NameMask>,
     ranges: Vec<Cidr>,
+    /// Some of what the operator publishes is not here.
+    partial: bool,
     feeds: Vec<String>,
     documented: bool,
 }
@@ -109,6 +113,7 @@ impl Table {
             let row = Row {
                 masks,
                 ranges: Vec::new(),
+                partial: false,
                 feeds: crawler.ranges.clone(),
                 documented: crawler.documented,
             };
@@ -135,12 +140,17 @@ impl Table {
     /// # Errors
     /// [`BadTable`]; what was known stays.
     pub fn add_ranges(&mut self, name: &str, text: &str) -> Result<usize, BadTable> {
+        self.set_ranges(name, read_ranges(text)?, true)
+    }
+
+    /// As [`Table::add_ranges`], with ranges that are read already. `whole`: the operator
+    /// publishes no others, so that an address outside of them is a doubtful one.
+    ///
+    /// # Errors
+    /// [`BadTable::Unknown`] and [`BadTable::TooManyRanges`]; what was known stays.
+    pub fn set_ranges(&mut self, name: &str, ranges: Vec<Cidr>, whole: bool) -> Result<usize, BadTable> {
         let known = self.rows.get(name).map(|row| row.ranges.len());
         let known = known.ok_or_else(|| BadTable::Unknown(name.into()))?;
-        let ranges = match text.trim_start().starts_with('{') {
-            true => json_ranges(text)?,
-            false => text_ranges(text)?,
-        };
         if self.ranges - known + ranges.len() > RANGES_MAX {
             return Err(BadTable::TooManyRanges);
         }
@@ -148,8 +158,42 @@ impl Table {
         let count = ranges.len();
         if let Some(row) = self.rows.get_mut(name) {
             row.ranges = ranges;
+            row.partial = !whole;
         }
         Ok(count)
+    }
+
+    /// The crawlers whose ranges a file of this name holds: those that publish one under it
+    /// (`googlebot.json`), or the one that it is called after (`naver_yeti.txt`).
+    pub fn crawlers_of_file(&self, file: &str) -> Vec<&str> {
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        let published = |feed: &String| feed.rsplit('/').next() == Some(file);
+        let of = |(name, row): (&'_ String, &Row)| row.feeds.iter().any(published) || slug(name) == stem;
+        self.rows
+            .iter()
+            .filter(|&(name, row)| of((name, row)))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// Whether files of these names are all that a crawler publishes.
+    pub fn is_whole(&self, name: &str, files: &[&str]) -> bool {
+        let Some(row) = self.rows.get(name) else {
+            return false;
+        };
+        let own = slug(name);
+        let published: Vec<&str> = row
+            .feeds
+            .iter()
+            .filter_map(|feed| feed.rsplit('/').next())
+            .collect();
+        // `gptbot.json` is called after the crawler, and one of three.
+        let named = |file: &&str| {
+            let stem = file.rsplit_once('.').map_or(*file, |(stem, _)| stem);
+            stem == own && !published.contains(file)
+        };
+        files.iter().any(named)
+            || (!published.is_empty() && published.iter().all(|feed| files.contains(feed)))
     }
 
     /// Whether a crawler of this name is known at all.
@@ -169,7 +213,7 @@ impl Table {
             return None;
         }
         // Lists of ranges grow old: outside of one is a doubt, no proof.
-        Some(match row.ranges.is_empty() {
+        Some(match row.ranges.is_empty() || row.partial {
             true => Standing::Unverified,
             false => Standing::Fake { documented: false },
         })
@@ -196,7 +240,7 @@ impl Table {
         let own = |name: &&String| row.masks.iter().any(|mask| mask.covers(name));
         let mut unanswered = false;
         for name in names.iter().take(NAMES_MAX).filter(own).take(FORWARD_MAX) {
-            match resolver.forward(name) {
+            match resolver.forward(name, address) {
                 Lookup::Found {
                     values,
                     ttl_us: forward,
@@ -217,11 +261,20 @@ impl Table {
     }
 }
 
+/// Reads what an operator publishes, see [`Table::add_ranges`].
+pub(super) fn read_ranges(text: &str) -> Result<Vec<Cidr>, BadTable> {
+    match text.trim_start().starts_with('{') {
+        true => json_ranges(text),
+        false => text_ranges(text),
+    }
+}
+
 fn json_ranges(text: &str) -> Result<Vec<Cidr>, BadTable> {
     let value: serde_json::Value = serde_json::from_str(text)?;
     let prefixes = value.get("prefixes").and_then(serde_json::Value::as_array);
+    let prefixes = prefixes.ok_or(BadTable::NoPrefixes)?;
     let mut ranges = Vec::new();
-    for (line, prefix) in prefixes.into_iter().flatten().enumerate() {
+    for (line, prefix) in prefixes.iter().enumerate() {
         let text = ["ipv4Prefix", "ipv6Prefix", "ip_prefix", "ipv6_prefix"]
             .iter()
             .find_map(|key| prefix.get(key))
@@ -244,4 +297,10 @@ fn text_ranges(text: &str) -> Result<Vec<Cidr>, BadTable> {
         ranges.push(field.parse().map_err(|_| BadTable::Range { line: at + 1 })?);
     }
     Ok(ranges)
+}
+
+/// A crawler's name as that of a file.
+fn slug(name: &str) -> String {
+    name.to_lowercase()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }

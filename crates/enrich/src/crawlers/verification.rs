@@ -2,7 +2,7 @@
 //!
 //! [`Verifier::standing`] never waits: what is not known yet is put into a bounded queue and comes
 //! later, or never, and until then the claim is unverified. The thread that owns the resolver
-//! calls [`Verification::work`].
+//! calls [`Verification::work`]; it may have several threads do so.
 
 use super::{Resolver, Standing, Table};
 use crate::cache::Recent;
@@ -18,6 +18,11 @@ use std::time::Duration;
 pub trait Verifier: Send + Sync {
     /// Never waits. `None`: asked for, the answer comes later.
     fn standing(&self, claim: &str, address: IpAddr) -> Option<Standing>;
+
+    /// Claims that will be asked for next, all together. Whoever may wait does it here.
+    fn ask_ahead(&self, claims: &[(String, IpAddr)]) {
+        let _ = claims;
+    }
 }
 
 /// Bounds of a [`Verification`]; times in µs.
@@ -58,7 +63,8 @@ pub struct VerificationCounts {
     pub asked: u64,
     /// Questions that did not fit the queue.
     pub dropped: u64,
-    pub answered: u64,
+    pub verified: u64,
+    pub fake: u64,
     pub unanswered: u64,
 }
 
@@ -77,6 +83,8 @@ struct State {
 pub struct Verification {
     state: Mutex<State>,
     arrived: Condvar,
+    /// A question was answered.
+    answered: Condvar,
     clock: Arc<dyn Clock>,
     config: VerificationConfig,
     online: bool,
@@ -95,6 +103,7 @@ impl Verification {
                 counts: VerificationCounts::default(),
             }),
             arrived: Condvar::new(),
+            answered: Condvar::new(),
             clock,
             config,
             online: true,
@@ -121,6 +130,26 @@ impl Verification {
         self.state().counts
     }
 
+    /// Questions without an answer yet.
+    pub fn open(&self) -> usize {
+        self.state().open.len()
+    }
+
+    /// How many questions may be open at once.
+    pub fn queue_max(&self) -> usize {
+        self.config.queue_max
+    }
+
+    /// Waits until every question has its answer, at most so long; whether it has.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let state = self.state();
+        let (state, _) = self
+            .answered
+            .wait_timeout_while(state, at_most, |state| !state.open.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.open.is_empty()
+    }
+
     /// Answers the oldest question, after waiting for one at most `wait`; whether there was one.
     /// The look-ups are made without holding anybody up.
     pub fn work(&self, resolver: &dyn Resolver, wait: Duration) -> bool {
@@ -132,6 +161,12 @@ impl Verification {
         let Some((question, claim)) = state.queue.pop_front() else {
             return false;
         };
+        // Asked twice, when it waited in the queue for longer than a question lives.
+        let now = self.clock.now();
+        if state.kept.get(&question).is_some_and(|(_, until)| now < until) {
+            self.close(&mut state, &question);
+            return true;
+        }
         let table = Arc::clone(&state.table);
         drop(state);
         let (standing, ttl_us) = table.check(&claim, question.1, resolver);
@@ -142,13 +177,22 @@ impl Verification {
         };
         let until = self.clock.now().saturating_add(ttl_us);
         let mut state = self.state();
-        state.open.remove(&question);
-        state.kept.put(question, (standing, until));
-        match standing {
-            Standing::Unverified => state.counts.unanswered += 1,
-            _ => state.counts.answered += 1,
+        // What an older table said is nobody's answer: it is asked again.
+        if Arc::ptr_eq(&table, &state.table) {
+            state.kept.put(question, (standing, until));
         }
+        match standing {
+            Standing::Verified => state.counts.verified += 1,
+            Standing::Fake { .. } => state.counts.fake += 1,
+            Standing::Unverified => state.counts.unanswered += 1,
+        }
+        self.close(&mut state, &question);
         true
+    }
+
+    fn close(&self, state: &mut State, question: &Question) {
+        state.open.remove(question);
+        self.answered.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

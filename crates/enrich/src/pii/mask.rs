@@ -11,6 +11,18 @@ use std::net::IpAddr;
 /// Hex digits of a keyed hash that stand for a value: 64 bits, unique among a tenant's clients.
 const HASH_DIGITS: usize = 16;
 
+/// What stands for every account under a mask policy.
+pub const ACCOUNT_MASK: &str = "[account]";
+const ACCOUNT_HASH: &str = "account-";
+
+/// Whether the text is what [`Masker::account`] makes of a name under a hash policy.
+pub fn is_account_hash(text: &str) -> bool {
+    let digits = text.strip_prefix(ACCOUNT_HASH);
+    digits.is_some_and(|digits| {
+        digits.len() == HASH_DIGITS && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 /// Replaces values under one policy and one tenant's key. Cheap to make; holds no state, so that
 /// equal texts always become equal texts.
 pub struct Masker<'a> {
@@ -54,9 +66,15 @@ impl<'a> Masker<'a> {
     pub fn account<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.policy.account {
             TextPolicy::Keep => Cow::Borrowed(text),
-            TextPolicy::Mask => Cow::Borrowed("[account]"),
-            TextPolicy::Hash => Cow::Owned(format!("account-{}", self.hash("account", text))),
+            // Owned: what is borrowed is taken as unchanged.
+            TextPolicy::Mask => Cow::Owned(ACCOUNT_MASK.to_owned()),
+            TextPolicy::Hash => Cow::Owned(self.account_hash(text)),
         }
+    }
+
+    /// The keyed hash that tells one account from another, whatever the policy.
+    pub fn account_hash(&self, text: &str) -> String {
+        format!("{ACCOUNT_HASH}{}", self.hash("account", text))
     }
 
     fn hash(&self, kind: &str, value: &str) -> String {

@@ -9,8 +9,10 @@
 mod decoded;
 mod find;
 mod mask;
+mod names;
 mod policy;
 
 pub use find::{Found, Kind, Wanted, find};
-pub use mask::Masker;
+pub use mask::{ACCOUNT_MASK, Masker, is_account_hash};
+pub use names::{without_accounts, without_masks, without_name};
 pub use policy::{AddressPolicy, PiiPolicy, RawPolicy, TextPolicy, apply, stored_value};

@@ -1,6 +1,7 @@
 //! A tenant's policy, and the batch it makes of a batch.
 
 use super::mask::Masker;
+use super::names::without_accounts;
 use arrow::array::{
     Array, ArrayRef, FixedSizeBinaryArray, FixedSizeBinaryBuilder, RecordBatch, StringViewArray,
     StringViewBuilder, new_null_array,
@@ -171,6 +172,11 @@ pub fn apply(policy: &PiiPolicy, key: &TenantKey, batch: &EventBatch) -> EventBa
         return batch.clone();
     }
     let masker = Masker::new(policy, key);
+    let texts: &[&str] = match policy.raw_in_effect() {
+        RawPolicy::Redacted => &["message", "raw"],
+        _ => &["message"],
+    };
+    let batch = &without_accounts(policy.account, &masker, batch, texts);
     let schema = batch.records.schema();
     let columns: Vec<ArrayRef> = schema
         .fields()

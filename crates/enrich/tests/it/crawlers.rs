@@ -55,7 +55,7 @@ impl Resolver for Names {
         self.answer(self.reverse.get(&address))
     }
 
-    fn forward(&self, name: &str) -> Lookup<IpAddr> {
+    fn forward(&self, name: &str, _: IpAddr) -> Lookup<IpAddr> {
         self.answer(self.forward.get(name))
     }
 }

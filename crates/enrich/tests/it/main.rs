@@ -15,6 +15,7 @@ mod lists;
 mod memory_files;
 mod pii;
 mod prefixes;
+mod ranges;
 mod reload;
 mod remote;
 mod settings;

@@ -27,6 +27,19 @@ impl MemoryFiles {
 }
 
 impl Files for MemoryFiles {
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let files = self.files.lock().unwrap();
+        let inside: Vec<PathBuf> = files
+            .keys()
+            .filter(|path| path.parent() == Some(dir))
+            .cloned()
+            .collect();
+        match inside.is_empty() {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(inside),
+        }
+    }
+
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         self.stamps.fetch_add(1, Ordering::SeqCst);
         let files = self.files.lock().unwrap();

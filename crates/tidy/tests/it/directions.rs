@@ -10,9 +10,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// From the top down: a crate may depend only on crates below it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "haetae", "server", "pipeline", "respond", "report", "incident", "source", "query", "store", "journal",
-    "learn", "detect", "enrich", "sandbox", "parse", "simulate", "event",
+    "resolve", "learn", "detect", "enrich", "sandbox", "parse", "simulate", "event",
 ];
 
 /// Stand beside the order, and no crate may depend on them: tests of the whole, and comparisons with
