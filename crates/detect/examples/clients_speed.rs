@@ -3,26 +3,16 @@
 //!
 //! `cargo run --release -p haetae-detect --example clients_speed [EVENTS]`
 
+mod measure;
+
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use haetae_detect::ruleset::BUILTIN_DETECTORS;
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, EventBatch, TenantId};
+use measure::{Dice, timed};
 use std::sync::Arc;
-use std::time::Instant;
 
 const BATCH_ROWS: usize = 8_192;
-
-/// xorshift64*: enough disorder for a load, the same on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 16) % sides
-    }
-}
 
 fn uri(dice: &mut Dice) -> String {
     match dice.roll(10) {
@@ -83,19 +73,13 @@ fn measure(batches: &[EventBatch], detectors: &str, every: usize) -> (f64, f64, 
     let mut engine = Engine::new(rules, EngineOptions::one_shot());
     let (mut observe, mut judge) = (0.0, 0.0);
     for (n, batch) in batches.iter().enumerate() {
-        let begun = Instant::now();
-        engine.observe(batch);
-        observe += begun.elapsed().as_secs_f64();
+        observe += timed(|| engine.observe(batch)).0;
         if every > 0 && n % every == 0 {
             let closed = batch.ts().values().iter().max().copied().unwrap_or(0) - 10_000_000;
-            let begun = Instant::now();
-            engine.evaluate(&Closing::at(closed));
-            judge += begun.elapsed().as_secs_f64();
+            judge += timed(|| engine.evaluate(&Closing::at(closed))).0;
         }
     }
-    let begun = Instant::now();
-    engine.evaluate(&Closing::everything());
-    judge += begun.elapsed().as_secs_f64();
+    judge += timed(|| engine.evaluate(&Closing::everything())).0;
     let rows = (batches.len() * BATCH_ROWS) as f64;
     (
         observe * 1e9 / rows,
@@ -109,7 +93,7 @@ fn main() {
         .nth(1)
         .and_then(|n| n.parse().ok())
         .unwrap_or(600_000);
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new();
     let batches: Vec<EventBatch> = (0..events.div_ceil(BATCH_ROWS))
         .map(|n| batch(&mut dice, n * BATCH_ROWS))
         .collect();

@@ -2,9 +2,12 @@
 //!
 //! `cargo run --release -p haetae-detect --example correlation_speed [EVENTS]`
 
+mod measure;
+
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, EventBatch, TenantId};
+use measure::{Dice, cpu_seconds};
 use std::sync::Arc;
 
 const BASES: &str = "
@@ -53,18 +56,6 @@ const TYPES: &[(&str, &str)] = &[
         "type: value_median, rules: [a, b], condition: {field: sc-bytes, gte: 90000}",
     ),
 ];
-
-/// xorshift64*: enough disorder for a load, the same on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % sides
-    }
-}
 
 /// `rows` events from the `from`-th on, `rate` a second, a little out of order.
 fn batch(dice: &mut Dice, from: usize, rows: usize, rate: usize, clients: u64) -> EventBatch {
@@ -115,18 +106,6 @@ fn engine(map: Option<&str>, group: &str, span: &str) -> Engine {
     Engine::new(rules, EngineOptions::default())
 }
 
-/// CPU time of this process so far, in seconds (fields 14 and 15 of `/proc/self/stat`).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: f64 = fields
-        .skip(11)
-        .take(2)
-        .filter_map(|f| f.parse::<f64>().ok())
-        .sum();
-    ticks / 100.0
-}
-
 /// CPU seconds to fold and judge `batches`, evaluating after each, and what was told.
 fn run(mut engine: Engine, batches: &[EventBatch]) -> (f64, usize, usize) {
     let begun = cpu_seconds();
@@ -150,7 +129,7 @@ fn main() {
         .nth(1)
         .and_then(|n| n.parse().ok())
         .unwrap_or(400_000);
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new();
     // 1,000 events a second from some 2,500 clients, in batches of ten seconds.
     let batches: Vec<EventBatch> = (0..events / 10_000)
         .map(|n| batch(&mut dice, n * 10_000, 10_000, 1_000, 2_500))

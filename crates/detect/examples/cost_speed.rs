@@ -2,15 +2,18 @@
 //!
 //! `cargo run --release -p haetae-detect --example cost_speed [EVENTS] [CLIENTS]`
 
+mod measure;
+
 use ahash::RandomState;
 use arrow::array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 use haetae_detect::detector::Rows;
+use haetae_detect::detectors::Detectors;
 use haetae_detect::{Closing, Evaluation, RuleSet, behaviours};
 use haetae_event::{Dataset, EventBatch, TenantId};
+use measure::timed;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 const BATCH: usize = 8_192;
 const START: i64 = 1_772_323_200_000_000;
@@ -98,50 +101,72 @@ fn batch(from: u64, events: u64, clients: u64) -> EventBatch {
     }
 }
 
-fn main() {
-    let (events, clients) = (number(1, 2_000_000), number(2, 50_000));
-    let rules = RuleSet::builtin();
-    let mut settings = rules.detectors().expect("built in").clone();
-    (settings.error_rate, settings.surge, settings.refusals) = (None, None, None);
-    let mut detectors = behaviours::all(&settings);
+/// Seconds to observe and to judge a day, bytes held, and what was told.
+struct Taken {
+    observe: f64,
+    judge: f64,
+    bytes: usize,
+    episodes: usize,
+}
+
+fn day(settings: &Detectors, (events, clients): (u64, u64)) -> Taken {
+    let mut detectors = behaviours::all(settings);
     assert!(!detectors.is_empty());
     let hasher = RandomState::new();
-    let (mut observing, mut judging) = (Duration::ZERO, Duration::ZERO);
+    let (mut observe, mut judge) = (0.0, 0.0);
     let mut closed = START;
     let mut out = Evaluation::default();
     for from in (0..events).step_by(BATCH) {
         let batch = batch(from, events, clients);
         let rows = Rows::new(&batch, &hasher);
         let (_, high) = batch.ts_range().expect("rows");
-        let at = Instant::now();
-        detectors.iter_mut().for_each(|d| d.observe(&batch, &rows));
-        observing += at.elapsed();
-        // As often as a service commits: about every ten seconds of a day, here each batch.
+        observe += timed(|| detectors.iter_mut().for_each(|d| d.observe(&batch, &rows))).0;
+        // After every batch, which is some six minutes of the day.
         closed = closed.max(high - 90_000_000);
-        let at = Instant::now();
         let closing = Closing::at(closed);
-        detectors.iter_mut().for_each(|d| d.evaluate(&closing, &mut out));
-        judging += at.elapsed();
+        judge += timed(|| detectors.iter_mut().for_each(|d| d.evaluate(&closing, &mut out))).0;
     }
-    let at = Instant::now();
     let all = Closing::everything();
-    detectors.iter_mut().for_each(|d| d.evaluate(&all, &mut out));
-    judging += at.elapsed();
-    let bytes: usize = detectors.iter().map(|d| d.bytes()).sum();
-    let per = |time: Duration| time.as_nanos() as f64 / events as f64;
+    judge += timed(|| detectors.iter_mut().for_each(|d| d.evaluate(&all, &mut out))).0;
+    Taken {
+        observe,
+        judge,
+        bytes: detectors.iter().map(|d| d.bytes()).sum(),
+        episodes: out.episodes.len(),
+    }
+}
+
+fn main() {
+    let load = (number(1, 2_000_000), number(2, 50_000));
+    let rules = RuleSet::builtin();
+    let all = rules.detectors().expect("built in");
+    let meter = Detectors {
+        cost_meter: all.cost_meter.clone(),
+        ..Detectors::default()
+    };
+    let cost = Detectors {
+        edos: all.edos.clone(),
+        ..meter.clone()
+    };
     println!(
-        "{events} events of one day, {clients} clients, {} episodes",
-        out.episodes.len()
+        "{} events of one day by {} clients, ns of CPU an event",
+        load.0, load.1
     );
-    println!(
-        "observe {:.0} ns/event, judge {:.0} ns/event, together {:.0} ns/event",
-        per(observing),
-        per(judging),
-        per(observing + judging)
-    );
-    println!(
-        "state {:.1} MiB, {:.0} bytes/client",
-        bytes as f64 / (1 << 20) as f64,
-        bytes as f64 / clients as f64
-    );
+    for (what, settings) in [
+        ("cost meter alone", &meter),
+        ("cost meter and edos", &cost),
+        ("every detector", all),
+    ] {
+        let taken = day(settings, load);
+        let per = |seconds: f64| seconds * 1e9 / load.0 as f64;
+        println!(
+            "{what:<20} observe {:>4.0}, judge {:>4.0}, together {:>4.0}; {:.1} MiB, {:.0} bytes a client; {} episodes",
+            per(taken.observe),
+            per(taken.judge),
+            per(taken.observe + taken.judge),
+            taken.bytes as f64 / (1 << 20) as f64,
+            taken.bytes as f64 / load.1 as f64,
+            taken.episodes
+        );
+    }
 }

@@ -2,24 +2,15 @@
 //!
 //! `cargo run --release -p haetae-detect --example detect_speed [EVENTS]`
 
+mod measure;
+
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, EventBatch, TenantId};
+use measure::{Dice, cpu_seconds};
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 8_192;
-
-/// xorshift64*: enough disorder for a load, the same on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % sides
-    }
-}
 
 fn batch(dice: &mut Dice, from: usize, rows: usize) -> EventBatch {
     let start = 1_772_323_200_000_000i64;
@@ -84,25 +75,12 @@ fn batch(dice: &mut Dice, from: usize, rows: usize) -> EventBatch {
     }
 }
 
-/// CPU time of this process so far, in seconds (fields 14 and 15 of `/proc/self/stat`).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |at: usize| fields.get(at).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
-}
-
 fn main() {
     let events: usize = std::env::args()
         .nth(1)
         .and_then(|n| n.parse().ok())
         .unwrap_or(600_000);
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new();
     let batches: Vec<EventBatch> = (0..events.div_ceil(BATCH_ROWS))
         .map(|n| batch(&mut dice, n * BATCH_ROWS, BATCH_ROWS))
         .collect();

@@ -3,33 +3,19 @@
 //!
 //! `cargo run --release -p haetae-detect --example flow_speed [FLOWS]`
 
+mod measure;
+
 use arrow::array::{
     ArrayRef, Int32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, EventBatch, TenantId};
+use measure::{Dice, timed};
 use std::sync::Arc;
-use std::time::Instant;
 
 const BATCH_ROWS: usize = 8_192;
 /// Flows a second.
 const RATE: usize = 2_000;
-
-/// xorshift64*: enough disorder for a load, the same on every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % sides
-    }
-
-    fn port(&mut self) -> i32 {
-        32_768 + self.roll(28_000) as i32
-    }
-}
 
 /// Source, destination, ports, bytes, action.
 type Flow = (String, String, (i32, i32), i64, &'static str);
@@ -39,7 +25,7 @@ fn flow(dice: &mut Dice) -> Flow {
         |dice: &mut Dice| format!("121.{}.{}.{}", 130 + dice.roll(8), dice.roll(250), dice.roll(250));
     let app = |dice: &mut Dice| format!("10.0.16.{}", dice.roll(40));
     let edge = |dice: &mut Dice| format!("10.0.0.{}", dice.roll(6));
-    let port = dice.port();
+    let port = 32_768 + dice.roll(28_000) as i32;
     match dice.roll(100) {
         0..=24 => (visitor(dice), edge(dice), (port, 443), 900, "ACCEPT"),
         25..=49 => (edge(dice), visitor(dice), (443, port), 42_000, "ACCEPT"),
@@ -104,14 +90,12 @@ fn measure(sections: &str, batches: &[EventBatch]) -> (f64, f64) {
     let rows = (batches.len() * BATCH_ROWS) as f64;
     let (mut observing, mut evaluating, mut told) = (0.0, 0.0, 0);
     for (n, batch) in batches.iter().enumerate() {
-        let begin = Instant::now();
-        engine.observe(batch);
-        observing += begin.elapsed().as_secs_f64();
+        observing += timed(|| engine.observe(batch)).0;
         if n % 3 == 2 {
             let newest = batch.ts().values().last().copied().unwrap_or(0);
-            let begin = Instant::now();
-            told += engine.evaluate(&Closing::at(newest - 90_000_000)).episodes.len();
-            evaluating += begin.elapsed().as_secs_f64();
+            let (seconds, evaluation) = timed(|| engine.evaluate(&Closing::at(newest - 90_000_000)));
+            told += evaluation.episodes.len();
+            evaluating += seconds;
         }
     }
     let mib = engine.stats().detector_bytes as f64 / 1_048_576.0;
@@ -125,7 +109,7 @@ fn main() {
         .nth(1)
         .and_then(|n| n.parse().ok())
         .unwrap_or(2_000_000);
-    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    let mut dice = Dice::new();
     let batches: Vec<EventBatch> = (0..flows.div_ceil(BATCH_ROWS))
         .map(|n| batch(&mut dice, n * BATCH_ROWS))
         .collect();

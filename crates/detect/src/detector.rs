@@ -9,7 +9,7 @@ pub use crate::engine::Extent;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation, Withdrawn};
 use ahash::RandomState;
-use haetae_event::{Entity, Episode, EventBatch, EvidenceRef, Level, Micros, TenantId, TimeWindow};
+use haetae_event::{Entity, Episode, EventBatch, EvidenceRef, Level, Micros, Risk, TenantId, TimeWindow};
 
 /// One code detector. What it reports is a function of the set of events it was given: the
 /// order of rows, and how they were cut into batches, changes nothing.
@@ -42,10 +42,9 @@ pub trait Detector: Send {
         None
     }
 
-    /// How many people seem to share this address in these minutes, when it is many and none of
-    /// them does most of what it does: rules about single clients are lowered for it. May change
-    /// with later events.
-    fn shared_by(&self, _tenant: &TenantId, _address: &str, _window: TimeWindow) -> Option<u64> {
+    /// Who seems to share this address in these minutes; `None` if nothing is known of it. Rules
+    /// about single clients are lowered for people. May change with later events.
+    fn shared_by(&self, _tenant: &TenantId, _address: &str, _window: TimeWindow) -> Option<Sharing> {
         None
     }
 
@@ -55,6 +54,17 @@ pub trait Detector: Send {
     /// Drops what matters least until [`Detector::bytes`] is at most `bytes_max`. Returns how
     /// many entities lost their exact state.
     fn shrink(&mut self, bytes_max: usize) -> u64;
+}
+
+/// What an address looks like when many may share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Many actors, none of whom does most, and most of whom load assets as browsers do.
+    pub people: bool,
+    /// Those who do are enough for what is asked in every minute.
+    pub within_reach: bool,
+    /// Assets are loaded with the pages, by whomever.
+    pub browsers: bool,
 }
 
 /// What all detectors ask of a batch, computed once.
@@ -174,5 +184,9 @@ fn episode(tenant: &TenantId, entity: &Entity, verdict: &Verdict) -> Episode {
         monotone: verdict.monotone,
         facts: verdict.facts.clone(),
         cost: None,
+        risk: Risk {
+            cause: crate::risk::cause_of(verdict.detector).into(),
+            ..Risk::default()
+        },
     }
 }

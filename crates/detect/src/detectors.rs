@@ -7,6 +7,7 @@ use crate::behaviours::crawlers::Crawlers;
 use crate::behaviours::edos::EdosSettings;
 use crate::behaviours::payment::settings::Payment;
 use crate::cost::{CostMeter, CostOptions, PriceTable};
+use crate::risk::RiskSettings;
 use network::{
     DistributedScan, Exfiltration, KnownBad, ManyToOne, Scans, SensitivePorts, Silence, UnusualPort,
 };
@@ -41,6 +42,7 @@ pub struct Detectors {
     pub unusual_port: Option<UnusualPort>,
     pub exfiltration: Option<Exfiltration>,
     pub known_bad: Option<KnownBad>,
+    pub risk: Option<RiskSettings>,
 }
 
 /// Former days that are needed before they are the baseline.
@@ -112,7 +114,8 @@ pub struct Macros {
     pub requests_min: u32,
     pub evidence_macro_min: f64,
     pub evidence_automation_min: f64,
-    /// A client that touches no step of a sale counts as more than a monitor from here on.
+    /// A client that sends nothing and touches one step of a sale at most counts as more than a
+    /// monitor from here on.
     pub requests_per_minute_min: u32,
     /// Caps of the parts of the evidence.
     pub regularity_max: f64,
@@ -137,12 +140,111 @@ pub struct HttpFlood {
     pub factor_min: f64,
     /// Fraction of those requests by clients that load no assets.
     pub offender_share_min: f64,
-    /// Requests within the flood from which a client is named; certain from three times as many.
+    /// Requests within three minutes of the flood, beyond the client's own before it, from which it
+    /// is named; certain from three times as many.
     pub client_requests_min: u32,
     pub level: haetae_event::Level,
     pub client_level: haetae_event::Level,
     pub why: String,
     pub falsepositives: Vec<String>,
+}
+
+/// Rules by section. Their id goes on with the dataset, `surge.web`, except where they are about
+/// all datasets together.
+const RULES: [(&str, &[&str]); 19] = [
+    (
+        "accounts",
+        &[
+            "login_stuffing",
+            "login_guessing",
+            "login_spray",
+            "login_slow",
+            "login_taken",
+            "login_agent",
+            "login_site",
+        ],
+    ),
+    // A claim is told under another name once it is checked.
+    ("crawlers", &["claimed_crawler", "crawler_robots"]),
+    ("distributed_scan", &["distributed_scan"]),
+    (
+        COSTS,
+        &[
+            "edos.cache_busting",
+            "edos.heavy_client",
+            "edos.low_and_slow",
+            "edos.object_pulls",
+            "edos.site_surge",
+            "edos.unproductive_cluster",
+            "edos.yo_yo",
+        ],
+    ),
+    ("error_rate", &["error_rate"]),
+    ("exfiltration", &["exfiltration"]),
+    ("http_flood", &["http_flood", "http_flood.client"]),
+    ("known_bad", &["known_bad_inbound", "known_bad_outbound"]),
+    ("macros", &["macro", "automation"]),
+    ("many_to_one", &["many_to_one"]),
+    // Of the learned models, beside this file.
+    ("models", &["isolation_forest"]),
+    ("payment", &["payment_flow", "payment_declined"]),
+    ("refusals", &["refusals"]),
+    (SUMS, &[crate::risk::RULE_ID]),
+    ("scans", &["port_scan", "address_scan", "slow_scan"]),
+    ("sensitive_ports", &["sensitive_port", "sensitive_entry"]),
+    ("silence", &["log_silence"]),
+    ("surge", &["surge"]),
+    ("unusual_port", &["unusual_port"]),
+];
+
+/// Sections whose rules name no dataset.
+const COSTS: &str = "edos";
+const SUMS: &str = "risk";
+
+/// Rules that a section of `detectors.yml` tells, as in their ids before the dataset.
+pub fn rules_of(section: &str) -> &'static [&'static str] {
+    RULES
+        .iter()
+        .find(|(known, _)| *known == section)
+        .map_or(&[], |(_, rules)| rules)
+}
+
+fn by_dataset() -> impl Iterator<Item = &'static str> {
+    let sections = RULES
+        .iter()
+        .filter(|(section, _)| ![COSTS, SUMS].contains(section));
+    sections.flat_map(|(_, rules)| rules.iter().copied())
+}
+
+fn of_all_datasets() -> impl Iterator<Item = &'static str> {
+    rules_of(COSTS).iter().chain(rules_of(SUMS)).copied()
+}
+
+/// Whether a code detector has a rule of this id. What a model or a crawler is called is its
+/// owner's choice.
+pub fn has_rule(id: &str) -> bool {
+    let named = ["claimed_crawler.", "isolation_forest."];
+    let of_dataset = |(rule, dataset): (&str, &str)| {
+        by_dataset().any(|known| known == rule) && haetae_event::Dataset::parse(dataset).is_some()
+    };
+    of_all_datasets().any(|rule| rule == id)
+        || named
+            .iter()
+            .any(|prefix| id.len() > prefix.len() && id.starts_with(prefix))
+        || id.rsplit_once('.').is_some_and(of_dataset)
+}
+
+/// Ids of code detectors' rules that `id` may be a slip of.
+pub fn rules_like(id: &str) -> Vec<String> {
+    /// No slip is longer.
+    const BYTES: usize = 8;
+    let datasets = haetae_event::Dataset::ALL;
+    let mut ids: Vec<String> = by_dataset()
+        .flat_map(|rule| datasets.iter().map(move |dataset| format!("{rule}.{dataset}")))
+        .collect();
+    ids.extend(of_all_datasets().map(str::to_owned));
+    ids.retain(|known| known.len().abs_diff(id.len()) <= BYTES);
+    ids
 }
 
 impl Detectors {
@@ -169,6 +271,7 @@ impl Detectors {
             unusual_port: other.unusual_port.or(self.unusual_port),
             exfiltration: other.exfiltration.or(self.exfiltration),
             known_bad: other.known_bad.or(self.known_bad),
+            risk: other.risk.or(self.risk),
         }
     }
 }

@@ -75,7 +75,8 @@ impl Exception {
     }
 }
 
-/// Reads `exceptions.yml`. `known` says whether a rule id is loaded.
+/// Reads `exceptions.yml`. `known` says whether a rule has the id, else gives the one that may be
+/// meant (empty: none).
 ///
 /// # Errors
 /// Everything that is wrong with it: none of it is applied then, since an exception that means
@@ -83,7 +84,7 @@ impl Exception {
 pub fn parse(
     file: &str,
     text: &str,
-    known: impl Fn(&str) -> bool,
+    known: impl Fn(&str) -> Result<(), String>,
 ) -> Result<Vec<Exception>, Vec<Diagnostic>> {
     let entries = serde_saphyr::from_str::<File>(text).map_err(|error| {
         let location = error.location();
@@ -114,7 +115,7 @@ pub fn parse(
         line = next_entry(text, line);
         match checked(entry, &known) {
             Ok(exception) => read.push(exception),
-            Err((message, hint)) => problems.push(problem(file, Some(line), message, hint)),
+            Err((message, hint)) => problems.push(problem(file, Some(line), message, &hint)),
         }
     }
     if problems.is_empty() {
@@ -125,7 +126,7 @@ pub fn parse(
 }
 
 /// 1-based line of the next `rule:` key after `line`: the key every entry has.
-fn next_entry(text: &str, line: u64) -> u64 {
+pub(crate) fn next_entry(text: &str, line: u64) -> u64 {
     let named = |text: &str| {
         let text = text.trim_start_matches([' ', '-', '{']);
         text.starts_with("rule:")
@@ -147,25 +148,65 @@ fn problem(file: &str, line: Option<u64>, message: String, hint: &str) -> Diagno
     }
 }
 
-fn checked(entry: &Entry, known: &impl Fn(&str) -> bool) -> Result<Exception, (String, &'static str)> {
+/// The most similar of `ids`, if it is similar enough to be a slip of the pen.
+pub fn nearest<'a>(id: &str, ids: &'a [String]) -> Option<&'a str> {
+    /// Longer ids are compared by nobody.
+    const BYTES_MAX: usize = 64;
+    if id.len() > BYTES_MAX {
+        return None;
+    }
+    let close = ids.iter().filter(|known| known.len() <= BYTES_MAX);
+    let by_distance = close.map(|known| (distance(id.as_bytes(), known.as_bytes()), known.as_str()));
+    let (distance, known) = by_distance.min()?;
+    (distance <= 3 && distance * 2 < id.len()).then_some(known)
+}
+
+/// Letters to insert, delete, replace or swap with their neighbour (Damerau 1964, Levenshtein 1966;
+/// no letter twice).
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    let mut rows: [Vec<usize>; 3] = [Vec::new(), (0..=b.len()).collect(), Vec::new()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[0][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.rotate_left(1);
+        rows[1] = row;
+    }
+    rows[1][b.len()]
+}
+
+fn checked(
+    entry: &Entry,
+    known: &impl Fn(&str) -> Result<(), String>,
+) -> Result<Exception, (String, String)> {
     let Some(last_day) = Micros::parse_rfc3339(&format!("{}T00:00:00Z", entry.until.trim())) else {
         let message = format!("`until` is {:?}, not a day", entry.until);
-        return Err((message, "write it as 2026-12-31"));
+        return Err((message, "write it as 2026-12-31".to_owned()));
     };
     if entry.owner.trim().is_empty() || entry.reason.trim().is_empty() {
         let message = "an exception needs an `owner` and a `reason`".to_owned();
-        return Err((message, "say who answers for it and why it is made"));
+        return Err((message, "say who answers for it and why it is made".to_owned()));
     }
     let rule = (entry.rule != "*").then(|| entry.rule.clone());
     if rule.is_none() && entry.entity.is_none() {
         let message = "an exception for every rule and every entity would switch detection off".to_owned();
-        return Err((message, "name a rule or an entity"));
+        return Err((message, "name a rule or an entity".to_owned()));
     }
     if let Some(rule) = &rule
-        && !known(rule)
+        && let Err(meant) = known(rule)
     {
         let message = format!("no rule has the id {rule:?}");
-        return Err((message, "`haetae rules lint` lists the ids"));
+        let hint = match meant.as_str() {
+            "" => "`haetae rules list --output json` lists the ids".to_owned(),
+            meant => format!("did you mean {meant:?}?"),
+        };
+        return Err((message, hint));
     }
     let block: Option<Cidr> = entry.entity.as_ref().and_then(|entity| entity.parse().ok());
     Ok(Exception {

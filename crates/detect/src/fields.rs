@@ -47,6 +47,10 @@ impl View {
     }
 }
 
+/// A column that stands beside `account` in memory where names may not be told: the same hash for
+/// the same account, before and after the row was stored.
+pub const ACCOUNT_KEY: &str = "account_key";
+
 /// A column and the part of it. A column whose name begins with [`LOOKUP`] is none of a batch: it
 /// spells out the places to look at, in order; [`crate::engine::value::Column::of`] reads such
 /// names too.

@@ -9,6 +9,8 @@
 //! `EventBatch → match (rule × row) → cells (key, time) → sliding windows → Episode`
 
 pub mod behaviours;
+pub mod catalogue;
+pub mod columns;
 pub mod cost;
 pub mod detector;
 pub mod detectors;
@@ -19,9 +21,13 @@ pub mod fields;
 pub mod inline;
 pub mod logsource;
 pub mod matcher;
+mod names;
 pub mod payload;
+pub mod risk;
 pub mod ruleset;
 pub mod sigma;
+pub mod thresholds;
+pub mod tune;
 
 pub use detector::{Detector, Rows, Verdict};
 pub use diagnostic::Diagnostic;

@@ -1,22 +1,25 @@
 //! The rules an engine runs: built in, and added from folders.
 
+mod files;
+
 use crate::cost::CostOptions;
 use crate::cost::prices::{PriceError, PriceTable};
-use crate::detectors::Detectors;
+use crate::detectors::{self, Detectors};
 use crate::diagnostic::Diagnostic;
 use crate::engine::program::Builder;
 use crate::exceptions::{self, Exception};
+use crate::inline::InlineSettings;
 use crate::logsource::Pipeline;
 use crate::sigma::document::{self, Document, LogSource, Rule};
 use crate::sigma::filter::{self, Filter, Targets};
 use crate::sigma::item::ItemProblem;
 use crate::sigma::references::{self, Names};
+use crate::thresholds::{self, Override};
+pub use files::is_test_file;
+use files::{rule_files, text_of};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// Rule files larger than this are refused.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The built-in rule files, by name. The one list.
 pub const BUILTIN: &[(&str, &str)] = &[
@@ -69,6 +72,9 @@ pub struct RuleSet {
     pipeline: Pipeline,
     detectors: Option<Detectors>,
     exceptions: Vec<Exception>,
+    thresholds: Vec<Override>,
+    /// `None`: the built-in ones.
+    inline: Option<Arc<InlineSettings>>,
     diagnostics: Vec<Diagnostic>,
     notes: Vec<Diagnostic>,
 }
@@ -81,6 +87,8 @@ impl Default for RuleSet {
             pipeline: Pipeline::builtin().clone(),
             detectors: None,
             exceptions: Vec::new(),
+            thresholds: Vec::new(),
+            inline: None,
             diagnostics: Vec::new(),
             notes: Vec::new(),
         }
@@ -108,8 +116,9 @@ impl RuleSet {
     /// Adds every `*.yml` and `*.yaml` under `path`, sub-folders included, in name order;
     /// sections of a `detectors.yml` replace those of the code detectors, `pipeline.yml` adds to the
     /// built-in one ([`crate::logsource`]) for the rules that follow and those of its own folder,
-    /// `exceptions.yml` says what is not to be told. Returns how many rules were added; problems
-    /// are in [`RuleSet::diagnostics`].
+    /// `inline.yml` replaces the seed rules of `POST /detect`, `exceptions.yml` says what is not to be
+    /// told, `thresholds.yml` gives correlations other thresholds. Returns how many rules were added;
+    /// problems are in [`RuleSet::diagnostics`].
     ///
     /// A file that cannot be read is a problem as its mistakes are.
     ///
@@ -117,8 +126,8 @@ impl RuleSet {
     /// When a folder cannot be read.
     pub fn load_dir(&mut self, path: &Path) -> std::io::Result<usize> {
         let before = self.loaded.len();
-        // Exceptions name rules, which are all loaded by then.
-        let mut excepted = Vec::new();
+        // Exceptions and thresholds name rules, which are all loaded by then.
+        let (mut excepted, mut changed) = (Vec::new(), Vec::new());
         let mut files = rule_files(path)?;
         // Names must be known before the rules that use them.
         files.sort_by_key(|file| file.file_name().is_none_or(|name| name != "pipeline.yml"));
@@ -135,13 +144,18 @@ impl RuleSet {
                 Some("detectors.yml") => self.load_detectors(&name, &text),
                 Some("pipeline.yml") => self.load_pipeline(&name, &text),
                 Some("prices.yml") => self.load_prices(&name, &text),
+                Some("inline.yml") => self.load_inline(&name, &text),
                 Some("exceptions.yml") => excepted.push((name, text)),
+                Some("thresholds.yml") => changed.push((name, text)),
                 _ => self.read(&name, &text),
             }
         }
         self.link();
         for (name, text) in excepted {
             self.load_exceptions(&name, &text);
+        }
+        for (name, text) in changed {
+            self.load_thresholds(&name, &text);
         }
         Ok(self.loaded.len().saturating_sub(before))
     }
@@ -167,15 +181,48 @@ impl RuleSet {
 
     /// Adds exceptions; a file with any mistake adds none.
     pub fn load_exceptions(&mut self, file: &str, text: &str) {
-        let known = |id: &str| {
-            let loaded = self.loaded.iter().any(|l| l.document.attributes().id == id);
-            // Code detectors' rules are named `detector.dataset`.
-            loaded || id.contains('.')
+        let known = |id: &str| -> Result<(), String> {
+            let mut attributes = self.loaded.iter().map(|l| l.document.attributes());
+            if attributes.any(|a| a.id == id) || detectors::has_rule(id) {
+                return Ok(());
+            }
+            let mut attributes = self.loaded.iter().map(|l| l.document.attributes());
+            if let Some(named) = attributes.find(|a| a.name.as_deref() == Some(id)) {
+                return Err(named.id.clone());
+            }
+            let mut ids = detectors::rules_like(id);
+            ids.extend(self.loaded.iter().map(|l| l.document.attributes().id.clone()));
+            Err(exceptions::nearest(id, &ids).unwrap_or_default().to_owned())
         };
         match exceptions::parse(file, text, known) {
             Ok(more) => self.exceptions.extend(more),
             Err(problems) => self.diagnostics.extend(problems),
         }
+    }
+
+    /// Gives correlations that are loaded other thresholds; a file with any mistake changes none.
+    pub fn load_thresholds(&mut self, file: &str, text: &str) {
+        match thresholds::parse(file, text, &self.loaded, &self.thresholds) {
+            Ok((changes, notes)) => {
+                for change in &changes {
+                    let of = |l: &&mut Loaded| l.document.attributes().id == change.rule;
+                    let Some(loaded) = self.loaded.iter_mut().find(of) else {
+                        continue;
+                    };
+                    if let Some(document) = change.applied(&loaded.document) {
+                        loaded.document = document;
+                    }
+                }
+                self.thresholds.extend(changes);
+                self.notes.extend(notes);
+            }
+            Err(problems) => self.diagnostics.extend(problems),
+        }
+    }
+
+    /// Thresholds that are not the rules' own, in load order.
+    pub fn thresholds(&self) -> &[Override] {
+        &self.thresholds
     }
 
     /// What is not to be told, in load order.
@@ -206,6 +253,22 @@ impl RuleSet {
             Err(PriceError::Yaml(error)) => self.yaml_problem(file, "prices-yaml", &error),
             Err(PriceError::Content(message)) => self.report(file, None, "prices", &message, ""),
         }
+    }
+
+    /// Replaces the seed rules of `POST /detect`.
+    pub fn load_inline(&mut self, file: &str, text: &str) {
+        match InlineSettings::parse(text) {
+            Ok(settings) => self.inline = Some(Arc::new(settings)),
+            Err(message) => {
+                let hint = "copy the whole of the built-in rules/inline.yml and change what you need";
+                self.report(file, None, "inline-yaml", &message, hint);
+            }
+        }
+    }
+
+    /// The seed rules of `POST /detect`.
+    pub fn inline(&self) -> InlineSettings {
+        self.inline.as_deref().cloned().unwrap_or_default()
     }
 
     /// Says how the site is billed.
@@ -442,55 +505,6 @@ impl RuleSet {
             hint: hint.into(),
         });
     }
-}
-
-/// Whether a file holds tests of rules, not rules: `NAME.test.yml`.
-pub fn is_test_file(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    name.ends_with(".test.yml") || name.ends_with(".test.yaml")
-}
-
-/// Whether a path is named as rules are. Editors keep locks and copies under names with a dot before.
-fn is_rule_file(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let yaml = path.extension().is_some_and(|e| e == "yml" || e == "yaml");
-    yaml && !hidden && !is_test_file(path)
-}
-
-/// The text of a rule file; else what is wrong with it, and what to do.
-fn text_of(file: &Path) -> Result<String, (String, &'static str)> {
-    let unreadable = |error: std::io::Error| (format!("the file cannot be read: {error}"), "");
-    if std::fs::metadata(file).map_err(unreadable)?.len() > FILE_BYTES_MAX {
-        return Err(("the file is larger than 1 MiB".to_owned(), "split it"));
-    }
-    let bytes = std::fs::read(file).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|_| ("the file is not UTF-8".to_owned(), ""))
-}
-
-fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    const DEPTH_MAX: usize = 16;
-    let mut files = Vec::new();
-    let mut folders = vec![(path.to_owned(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                if depth < DEPTH_MAX {
-                    folders.push((path, depth + 1));
-                }
-            } else if is_rule_file(&path) {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// 1-based line of `title:` with this text at or after line `from`.

@@ -23,8 +23,10 @@ pub struct Case {
 }
 
 /// The decompressed bytes of a shared file; `None`, said aloud, when it is not there.
-// The data is a known set of small files: no expansion bomb among them.
-#[allow(clippy::disallowed_methods)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a known set of small files: no expansion bomb among them"
+)]
 pub fn shared(path: &str) -> Option<Vec<u8>> {
     let root = std::env::var("HAETAE_SHARED")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").to_owned());

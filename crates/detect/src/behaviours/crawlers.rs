@@ -72,6 +72,26 @@ struct Table {
     crawlers: Vec<Claimed>,
 }
 
+/// Parts of the user agents of crawlers whose addresses can be verified.
+pub(crate) fn verifiable() -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Row {
+        agents: Vec<String>,
+        #[serde(default)]
+        hosts: Vec<String>,
+        #[serde(default)]
+        ranges: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Rows {
+        crawlers: Vec<Row>,
+    }
+    let table: Rows = serde_json::from_str(BUILTIN).expect("the built-in table is tested");
+    let known = table.crawlers.into_iter();
+    let known = known.filter(|row| !row.hosts.is_empty() || !row.ranges.is_empty());
+    known.flat_map(|row| row.agents).collect()
+}
+
 /// One minute of one client under one name.
 #[derive(Clone, Debug)]
 struct Cell {

@@ -4,9 +4,15 @@
 //! endings of scripts (`.php`, `.do`) do not count, nor do numbers and ids at the end where the
 //! caller says so (`/payments/4711`). Comparison is by whole segments, so that `/catalogin` is no
 //! log-in.
+//!
+//! Paths are compared as a server reads them ([`normalised`]): `/lo%67in`, `//login` and
+//! `/x/../login;jsessionid=1` all lead to the log-in.
 
-/// Longer paths are not looked at: no site has them for these purposes.
-const PATH_BYTES_MAX: usize = 512;
+use haetae_event::decode;
+use std::borrow::Cow;
+
+/// Longer paths are not looked at: servers take no longer request line (nginx and Apache: 8 KiB).
+const PATH_BYTES_MAX: usize = 8 * 1_024;
 
 /// Endings that scripts have.
 const SCRIPTS: [&str; 9] = [
@@ -48,16 +54,13 @@ fn same(pattern: &str, segment: &str) -> bool {
 pub struct Segments<'a>(Vec<&'a str>);
 
 impl<'a> Segments<'a> {
-    /// Of the path of `uri`; the last one without the ending of a script.
-    pub fn of(uri: &'a str) -> Segments<'a> {
-        let path = path_of(uri);
+    /// Of a path that is [`normalised`]; the last one without the ending of a script.
+    pub fn of(path: &'a str) -> Segments<'a> {
         if path.len() > PATH_BYTES_MAX {
             return Segments(Vec::new());
         }
         let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         if let Some(last) = segments.last_mut() {
-            // `;jsessionid=…` belongs to no name.
-            *last = last.split(';').next().unwrap_or(last);
             let ending = SCRIPTS.iter().find(|ending| {
                 last.len() > ending.len()
                     && last.is_char_boundary(last.len() - ending.len())
@@ -76,8 +79,10 @@ impl<'a> Segments<'a> {
         self
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Whether one of them is in a list of lower-case names.
+    pub fn any_of(&self, names: &[String]) -> bool {
+        let listed = |segment: &&str| names.iter().any(|name| same(name, segment));
+        self.0.iter().any(listed)
     }
 }
 
@@ -88,12 +93,36 @@ fn is_id(segment: &str) -> bool {
     digits * 2 > segment.len() || (hex && segment.len() >= 16) || (digits >= 4 && segment.len() >= 12)
 }
 
+/// The path of a URI as a server reads it: one layer of percent-encoding undone, empty and `.`
+/// segments left out, `..` followed, parameters of segments (`;jsessionid=…`) cut off.
+pub fn normalised(uri: &str) -> Cow<'_, str> {
+    let path = path_of(uri);
+    let odd = |at: usize, byte: u8| match byte {
+        b'%' | b';' => true,
+        b'/' => matches!(path.as_bytes().get(at + 1), Some(b'/' | b'.')),
+        _ => false,
+    };
+    if !path.bytes().enumerate().any(|(at, byte)| odd(at, byte)) || path.len() > PATH_BYTES_MAX {
+        return Cow::Borrowed(path);
+    }
+    let decoded = decode::percent(path, false);
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in decoded.split('/') {
+        match segment.split(';').next().unwrap_or(segment) {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    Cow::Owned(format!("/{}", segments.join("/")))
+}
+
 /// The path of a URI, as logged: absolute URIs lose their scheme and host.
 pub fn path_of(uri: &str) -> &str {
     let path = crate::engine::value::split_uri(uri).0;
     match path.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => path,
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => path,
     }
 }
 
@@ -103,7 +132,7 @@ mod tests {
 
     fn fits(patterns: &[&str], uri: &str) -> bool {
         let patterns: Vec<String> = patterns.iter().map(|p| (*p).to_owned()).collect();
-        PathEnds::new(&patterns).fit(&Segments::of(uri))
+        PathEnds::new(&patterns).fit(&Segments::of(&normalised(uri)))
     }
 
     #[test]
@@ -115,6 +144,14 @@ mod tests {
             "/login.php",
             "/member/login.do;jsessionid=1",
             "https://a.example/login",
+            "/lo%67in",
+            "/%6C%6f%67in?next=%2f",
+            "//login",
+            "/./login",
+            "/x/../login",
+            "/login;jsessionid=8/",
+            "/a;v=1/login%2ephp",
+            &format!("{}login", "/".repeat(2_000)),
         ] {
             assert!(fits(&["login"], uri), "{uri}");
         }
@@ -126,6 +163,9 @@ mod tests {
             "/login.css",
             "/loginX.php",
             "/한글.ph",
+            "/lo%2567in",
+            "/login/..",
+            "/%",
         ] {
             assert!(!fits(&["login"], uri), "{uri}");
         }
@@ -135,7 +175,7 @@ mod tests {
 
     #[test]
     fn ids_at_the_end_are_left_out() {
-        let of = |uri| Segments::of(uri).without_ids().0.join("/");
+        let of = |path| Segments::of(path).without_ids().0.join("/");
         assert_eq!(of("/events/26000100"), "events");
         assert_eq!(of("/pay/8f14e45f-ceea-467f-a9ba-1d2e3f4a5b6c"), "pay");
         assert_eq!(of("/payments/checkout"), "payments/checkout");

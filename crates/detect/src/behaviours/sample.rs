@@ -56,9 +56,9 @@ impl Sample {
         times as f64 / self.kept.len().max(1) as f64
     }
 
-    pub fn shares_any(&self, other: &Sample) -> bool {
-        let has = |hash: &u64| other.kept.binary_search_by_key(hash, |(kept, _)| *kept).is_ok();
-        self.kept.iter().any(|(hash, _)| has(hash))
+    /// The values kept, by hash.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.kept.iter().map(|(hash, _)| *hash)
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,10 +2,10 @@
 //!
 //! Heavy hitters are exact. When the memory is full the cheapest keys of the largest table lose
 //! their account; what they had used is kept as one remainder per tenant and bucket, which bounds
-//! the error of every sum over clients.
+//! the error of every sum over clients. Findings about networks of clients state it.
 
-use super::table::{Entry, Name, Slot, Table};
-use super::usage::{Cell, Unit};
+use super::table::{Entry, Slot, Table};
+use super::usage::{Cell, Moment, Unit};
 use ahash::RandomState;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, TenantId};
@@ -92,6 +92,15 @@ impl Slot for PairCell {
     }
 }
 
+/// What a user agent says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// That it is a crawler.
+    pub declared: bool,
+    /// Bit of its class, of 32.
+    pub class: u32,
+}
+
 /// Client and path of a pair, as keys of their tables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PairOf {
@@ -119,8 +128,9 @@ pub struct Tenant {
 pub struct Ledger {
     pub tenants: Vec<Tenant>,
     pub clients: Table<Cell, u32>,
-    pub agents: Table<Cell, bool>,
-    pub paths: Table<PathCell, ()>,
+    pub agents: Table<Cell, Agent>,
+    /// With each whether it is the same for everybody ([`super::reading::is_static`]).
+    pub paths: Table<PathCell, bool>,
     pub hosts: Table<Cell, ()>,
     pub accounts: Table<Cell, ()>,
     pub pairs: Table<PairCell, PairOf>,
@@ -257,26 +267,27 @@ impl Ledger {
     }
 }
 
-/// Rows of one minute and host, summed before they are looked up: rows come almost sorted.
+/// Rows of one minute, and of one host and bucket, summed before they are looked up: rows come
+/// almost sorted.
 #[derive(Default)]
-pub struct Held {
+pub struct Held<'a> {
     minute: Option<(i64, Cell)>,
-    host: Option<(u64, Cell)>,
+    host: Option<(&'a str, Cell)>,
 }
 
-impl Held {
+impl<'a> Held<'a> {
     /// Counts a row of the site.
     #[inline]
-    pub fn count_site(&mut self, tenant: &mut Tenant, bucket: i32, ts: i64, unit: &Unit) {
-        let minute = ts.div_euclid(MINUTE_US);
+    pub fn count_site(&mut self, tenant: &mut Tenant, at: Moment, unit: &Unit) {
+        let minute = at.minute();
         match &mut self.minute {
-            Some((at, cell)) if *at == minute => cell.count(ts, unit),
+            Some((known, cell)) if *known == minute => cell.count(at, unit),
             _ => {
                 self.flush_site(tenant);
-                let mut cell = Cell::new(bucket);
-                cell.count(ts, unit);
+                let mut cell = Cell::new(at.bucket);
+                cell.count(at, unit);
                 self.minute = Some((minute, cell));
-                tenant.dirty.insert(bucket);
+                tenant.dirty.insert(at.bucket);
             }
         }
     }
@@ -291,33 +302,23 @@ impl Held {
         }
     }
 
-    /// Counts a row of a host whose key is `hash`.
+    /// Counts a row of a host; what was held of another one goes to `flush`.
     #[inline]
-    pub fn count_host(
-        &mut self,
-        hosts: &mut Table<Cell, ()>,
-        (hash, tenant, name): (u64, u16, &str),
-        bucket: i32,
-        ts: i64,
-        unit: &Unit,
-    ) {
+    pub fn count_host(&mut self, host: &'a str, at: Moment, unit: &Unit, flush: impl FnOnce(&str, &Cell)) {
         match &mut self.host {
-            Some((at, cell)) if *at == hash && cell.bucket == bucket => cell.count(ts, unit),
+            Some((known, cell)) if cell.bucket == at.bucket && *known == host => cell.count(at, unit),
             _ => {
-                self.flush_host(hosts);
-                hosts.slot(hash, tenant, || (Name::text(name), ()));
-                let mut cell = Cell::new(bucket);
-                cell.count(ts, unit);
-                self.host = Some((hash, cell));
+                self.flush_host(flush);
+                let mut cell = Cell::new(at.bucket);
+                cell.count(at, unit);
+                self.host = Some((host, cell));
             }
         }
     }
 
-    pub fn flush_host(&mut self, hosts: &mut Table<Cell, ()>) {
-        if let Some((hash, cell)) = self.host.take()
-            && let Some(slot) = hosts.find(hash)
-        {
-            hosts.cell(slot, cell.bucket).merge(&cell);
+    pub fn flush_host(&mut self, flush: impl FnOnce(&str, &Cell)) {
+        if let Some((host, cell)) = self.host.take() {
+            flush(host, &cell);
         }
     }
 }

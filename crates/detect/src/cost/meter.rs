@@ -1,10 +1,10 @@
 //! The meter: rows into the ledger, usage of an entity out of it.
 
 use super::bill::Tariff;
-use super::ledger::{Held, Ledger, PairOf, sum_of};
+use super::ledger::{Agent, Held, Ledger, PairOf, sum_of};
 use super::reading::{Cache, Reading, Row, is_declared, is_static};
-use super::table::Name;
-use super::usage::{Cell, Unit, Usage};
+use super::table::{Name, Slot, Table};
+use super::usage::{Cell, Moment, Usage};
 use crate::detector::Rows;
 use crate::engine::value::{Value, split_uri};
 use ahash::RandomState;
@@ -47,6 +47,23 @@ struct Fold<'a> {
     tenant: u16,
     tenant_hash: u64,
     reading: Reading<'a>,
+    rows: &'a Rows<'a>,
+}
+
+/// Rows that are folded in table by table: so many lie in the nearest cache, and what one row
+/// waits for the next does not.
+const CHUNK: usize = 128;
+
+/// No place: the row has no such key.
+const NONE: u32 = u32::MAX;
+
+/// A row of a chunk.
+struct Part {
+    row: usize,
+    at: Moment,
+    read: Row,
+    /// Place in the table that is folded in now.
+    slot: u32,
 }
 
 impl Meter {
@@ -76,15 +93,17 @@ impl Meter {
             tenant,
             tenant_hash: hash,
             reading,
+            rows,
         };
         let mut held = Held::default();
-        for (row, &ts) in batch.ts().values().iter().enumerate() {
-            if let Some(bucket) = Cell::bucket_of(ts) {
-                fold.row(&mut self.ledger, &mut held, rows, (row, ts, bucket));
-            }
+        let times = batch.ts().values();
+        let mut chunk = Vec::with_capacity(CHUNK);
+        for from in (0..times.len()).step_by(CHUNK) {
+            let to = times.len().min(from + CHUNK);
+            fold.chunk(&mut self.ledger, &mut held, times, from..to, &mut chunk);
         }
         held.flush_site(&mut self.ledger.tenants[usize::from(tenant)]);
-        held.flush_host(&mut self.ledger.hosts);
+        held.flush_host(|host, cell| fold.host(&mut self.ledger.hosts, host, cell));
         self.ledger.make_room();
     }
 
@@ -210,85 +229,115 @@ impl Metering {
     }
 }
 
-impl Fold<'_> {
+impl<'a> Fold<'a> {
     fn key(&self, salt: u8, text: &str) -> u64 {
         self.hasher.hash_one((self.tenant_hash, salt, text))
     }
 
-    #[inline]
-    fn row(
+    fn chunk(
         &self,
         ledger: &mut Ledger,
-        held: &mut Held,
-        rows: &Rows<'_>,
-        (row, ts, bucket): (usize, i64, i32),
+        held: &mut Held<'a>,
+        times: &[i64],
+        rows: std::ops::Range<usize>,
+        chunk: &mut Vec<Part>,
     ) {
-        let mut read = self.reading.row(row);
-        if let Value::Text(agent) = self.reading.ua.value(row) {
-            let hash = self.key(AGENT, agent);
-            let declared = || (Name::text(agent), is_declared(agent));
-            let slot = ledger.agents.slot(hash, self.tenant, declared);
-            read.unit.declared = ledger.agents.entries[slot].more;
-            read.unit.agent = 1 << (self.classes.hash_one(agent) >> 59);
-            ledger.agents.cell(slot, bucket).count(ts, &read.unit);
+        chunk.clear();
+        chunk.extend(rows.filter_map(|row| {
+            Some(Part {
+                row,
+                at: Moment::of(times[row])?,
+                read: self.reading.row(row),
+                slot: NONE,
+            })
+        }));
+        self.agents(ledger, chunk);
+        let tenant = usize::from(self.tenant);
+        for Part { row, at, read, .. } in chunk.iter() {
+            held.count_site(&mut ledger.tenants[tenant], *at, &read.unit);
+            if let Some(host) = self.reading.host.get(*row) {
+                let flush = |host: &str, cell: &Cell| self.host(&mut ledger.hosts, host, cell);
+                held.count_host(host, *at, &read.unit, flush);
+            }
+            if let Some(account) = self.reading.account.get(*row) {
+                let hash = self.key(ACCOUNT, account);
+                let named = || (Name::text(account), ());
+                let slot = ledger.accounts.slot(hash, self.tenant, named);
+                ledger.accounts.cell(slot, at.bucket).count(*at, &read.unit);
+            }
         }
-        let unit = &read.unit;
-        held.count_site(&mut ledger.tenants[usize::from(self.tenant)], bucket, ts, unit);
-        if let Some(client) = rows.clients[row] {
-            self.client(ledger, rows, client, (row, ts, bucket), unit);
+        self.clients(&mut ledger.clients, chunk);
+        self.paths(ledger, chunk);
+    }
+
+    /// Counts by user agent, and reads what the agents say.
+    fn agents(&self, ledger: &mut Ledger, chunk: &mut [Part]) {
+        let agents = &mut ledger.agents;
+        for part in chunk.iter_mut() {
+            part.slot = NONE;
+            let Some(agent) = self.reading.ua.get(part.row) else {
+                continue;
+            };
+            let read = || {
+                let class = 1 << (self.classes.hash_one(agent) >> 59);
+                let declared = is_declared(agent);
+                (Name::text(agent), Agent { declared, class })
+            };
+            part.slot = agents.slot32(self.key(AGENT, agent), self.tenant, read);
+            let known = agents.entries[part.slot as usize].more;
+            (part.read.unit.declared, part.read.unit.agent) = (known.declared, known.class);
         }
-        if let Value::Text(host) = self.reading.host.value(row) {
-            let key = (self.key(HOST, host), self.tenant, host);
-            held.count_host(&mut ledger.hosts, key, bucket, ts, unit);
+        count(agents, chunk);
+    }
+
+    fn clients(&self, clients: &mut Table<Cell, u32>, chunk: &mut [Part]) {
+        for part in chunk.iter_mut() {
+            part.slot = NONE;
+            let Some(client) = self.rows.clients[part.row] else {
+                continue;
+            };
+            let asn = self.reading.asn(part.row);
+            let address = || match self.rows.src_ip.value(part.row) {
+                Value::Text(address) => (Name::address(address), asn),
+                _ => (Name::text(""), asn),
+            };
+            part.slot = clients.slot32(client, self.tenant, address);
+            if asn > 0 {
+                let known = &mut clients.entries[part.slot as usize].more;
+                *known = (*known).max(asn);
+            }
         }
-        if let Value::Text(account) = self.reading.account.value(row) {
-            let hash = self.key(ACCOUNT, account);
-            let slot = ledger
-                .accounts
-                .slot(hash, self.tenant, || (Name::text(account), ()));
-            ledger.accounts.cell(slot, bucket).count(ts, unit);
+        count(clients, chunk);
+    }
+
+    fn host(&self, hosts: &mut Table<Cell, ()>, host: &str, cell: &Cell) {
+        let slot = hosts.slot(self.key(HOST, host), self.tenant, || (Name::text(host), ()));
+        hosts.cell(slot, cell.bucket).merge(cell);
+    }
+
+    fn paths(&self, ledger: &mut Ledger, chunk: &mut [Part]) {
+        for part in chunk.iter_mut() {
+            part.slot = NONE;
+            if let Some(uri) = self.reading.uri.get(part.row) {
+                let stem = split_uri(uri).0;
+                let read = || (Name::text(stem), is_static(stem));
+                part.slot = ledger.paths.slot32(self.key(PATH, stem), self.tenant, read);
+            }
         }
-        if let Value::Text(uri) = self.reading.uri.value(row) {
-            self.path(ledger, uri, rows.clients[row], (ts, bucket), &read);
+        make_cells(&mut ledger.paths, chunk);
+        for part in chunk.iter().filter(|part| part.slot != NONE) {
+            let uri = self.reading.uri.get(part.row).unwrap_or("");
+            self.path(ledger, uri, part);
         }
     }
 
-    fn client(
-        &self,
-        ledger: &mut Ledger,
-        rows: &Rows<'_>,
-        client: u64,
-        (row, ts, bucket): (usize, i64, i32),
-        unit: &Unit,
-    ) {
-        let asn = match self.reading.asn.value(row) {
-            Value::Int(asn) => u32::try_from(asn).unwrap_or(0),
-            _ => 0,
-        };
-        let address = || match rows.src_ip.value(row) {
-            Value::Text(address) => (Name::address(address), asn),
-            _ => (Name::text(""), asn),
-        };
-        let slot = ledger.clients.slot(client, self.tenant, address);
-        let known = &mut ledger.clients.entries[slot].more;
-        *known = (*known).max(asn);
-        ledger.clients.cell(slot, bucket).count(ts, unit);
-    }
-
-    fn path(
-        &self,
-        ledger: &mut Ledger,
-        uri: &str,
-        client: Option<u64>,
-        (ts, bucket): (i64, i32),
-        read: &Row,
-    ) {
-        let (stem, query) = split_uri(uri);
-        let query = query.filter(|query| !query.is_empty());
-        let hash = self.key(PATH, stem);
-        let slot = ledger.paths.slot(hash, self.tenant, || (Name::text(stem), ()));
-        let cell = ledger.paths.cell(slot, bucket);
-        cell.cell.count(ts, &read.unit);
+    fn path(&self, ledger: &mut Ledger, uri: &str, part: &Part) {
+        let Part { at, read, .. } = part;
+        let query = split_uri(uri).1.filter(|query| !query.is_empty());
+        let slot = part.slot as usize;
+        let (path, is_static) = (ledger.paths.entries[slot].hash, ledger.paths.entries[slot].more);
+        let cell = ledger.paths.cell(slot, at.bucket);
+        cell.cell.count(*at, &read.unit);
         if read.reads && query.is_none() {
             cell.plain = cell.plain.saturating_add(1);
             let hit = u32::from(read.cache == Cache::Hit);
@@ -297,23 +346,23 @@ impl Fold<'_> {
         if read.served {
             cell.size = cell.size.max(read.reach);
         }
-        let Some(client) = client else {
+        let Some(client) = self.rows.clients[part.row] else {
             return;
         };
         let missed = match read.cache {
             Cache::Miss => true,
             Cache::Hit => false,
-            Cache::Unknown => read.served && is_static(stem),
+            Cache::Unknown => read.served && is_static,
         };
         let busting = query.filter(|_| read.reads && missed);
         let large = read.served && read.unit.bytes_out >= LARGE_BYTES;
         if busting.is_none() && !large {
             return;
         }
-        let pair = self.hasher.hash_one((client, hash));
-        let of = || (Name::Text(Box::from("")), PairOf { client, path: hash });
+        let pair = self.hasher.hash_one((client, path));
+        let of = || (Name::Text(Box::from("")), PairOf { client, path });
         let slot = ledger.pairs.slot(pair, self.tenant, of);
-        let cell = ledger.pairs.cell(slot, bucket);
+        let cell = ledger.pairs.cell(slot, at.bucket);
         cell.agents |= read.unit.agent;
         if let Some(query) = busting {
             cell.queried = cell.queried.saturating_add(1);
@@ -323,5 +372,22 @@ impl Fold<'_> {
             cell.pulls = cell.pulls.saturating_add(1);
             cell.pulled = cell.pulled.saturating_add(read.unit.bytes_out);
         }
+    }
+}
+
+/// Makes the cells of a chunk's rows, in a loop so short that the memory of many rows is waited
+/// for at once.
+fn make_cells<C: Slot, X>(table: &mut Table<C, X>, chunk: &[Part]) {
+    for part in chunk.iter().filter(|part| part.slot != NONE) {
+        table.cell(part.slot as usize, part.at.bucket);
+    }
+}
+
+/// Counts the rows of a chunk in the cells of their slots.
+fn count<X>(table: &mut Table<Cell, X>, chunk: &[Part]) {
+    make_cells(table, chunk);
+    for part in chunk.iter().filter(|part| part.slot != NONE) {
+        let cell = table.cell(part.slot as usize, part.at.bucket);
+        cell.count(part.at, &part.read.unit);
     }
 }

@@ -5,9 +5,11 @@
 
 use super::options::CostMeter;
 use super::usage::Unit;
-use crate::engine::value::{Column, Value};
+use crate::behaviours::paths::{PathEnds, Segments, normalised};
+use crate::columns::{Numbers, Texts};
 use haetae_event::asset::is_asset;
 use haetae_event::{Dataset, EventBatch};
+use std::sync::LazyLock;
 
 /// Columns that the meter reads.
 pub const COLUMNS: &[&str] = &[
@@ -37,18 +39,18 @@ pub enum Cache {
 /// The columns of one batch.
 pub struct Reading<'a> {
     dataset: Dataset,
-    pub host: Column<'a>,
-    method: Column<'a>,
-    pub uri: Column<'a>,
-    status: Column<'a>,
-    pub ua: Column<'a>,
-    bytes_in: Column<'a>,
-    bytes_out: Column<'a>,
-    pub account: Column<'a>,
-    pub asn: Column<'a>,
-    result: Column<'a>,
-    protocol: Column<'a>,
-    range_end: Column<'a>,
+    pub host: Texts<'a>,
+    method: Texts<'a>,
+    pub uri: Texts<'a>,
+    status: Numbers<'a>,
+    pub ua: Texts<'a>,
+    bytes_in: Numbers<'a>,
+    bytes_out: Numbers<'a>,
+    pub account: Texts<'a>,
+    asn: Numbers<'a>,
+    result: Texts<'a>,
+    protocol: Texts<'a>,
+    range_end: Numbers<'a>,
 }
 
 /// What one row holds beside its units.
@@ -71,48 +73,49 @@ impl<'a> Reading<'a> {
         let dataset = batch.dataset;
         dataset.is_web().then(|| Reading {
             dataset,
-            host: Column::of(batch, "dst_host"),
-            method: Column::of(batch, "method"),
-            uri: Column::of(batch, "uri"),
-            status: Column::of(batch, "status"),
-            ua: Column::of(batch, "ua"),
-            bytes_in: Column::of(batch, "bytes_in"),
-            bytes_out: Column::of(batch, "bytes_out"),
-            account: Column::of(batch, "account"),
-            asn: Column::of(batch, "src_asn"),
-            result: Column::of(batch, "x_edge_result_type"),
-            protocol: Column::of(batch, "cs_protocol"),
-            range_end: Column::of(batch, "sc_range_end"),
+            host: Texts::of(batch, "dst_host"),
+            method: Texts::of(batch, "method"),
+            uri: Texts::of(batch, "uri"),
+            status: Numbers::of(batch, "status"),
+            ua: Texts::of(batch, "ua"),
+            bytes_in: Numbers::of(batch, "bytes_in"),
+            bytes_out: Numbers::of(batch, "bytes_out"),
+            account: Texts::accounts(batch),
+            asn: Numbers::of(batch, "src_asn"),
+            result: Texts::of(batch, "x_edge_result_type"),
+            protocol: Texts::of(batch, "cs_protocol"),
+            range_end: Numbers::of(batch, "sc_range_end"),
         })
     }
 
+    /// The network of the client, 0 where it is not known.
+    #[inline]
+    pub fn asn(&self, row: usize) -> u32 {
+        let asn = self.asn.exact(row);
+        asn.and_then(|asn| u32::try_from(asn).ok()).unwrap_or(0)
+    }
+
+    #[inline]
     pub fn row(&self, row: usize) -> Row {
-        let status = match self.status.value(row) {
-            Value::Int(status) => status,
-            _ => 0,
-        };
-        let method = match self.method.value(row) {
-            Value::Text(method) => method,
-            _ => "",
-        };
+        let status = self.status.exact(row).unwrap_or(0);
+        let method = self.method.get(row).unwrap_or("");
         let reads = matches!(method, "GET" | "HEAD" | "");
-        let changes = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
-        let account = !matches!(self.account.value(row), Value::Null);
-        let cache = match self.result.value(row) {
-            Value::Text(result) => cache_of(result),
-            _ => Cache::Unknown,
-        };
+        let changes = !reads && matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
+        let account = self.account.get(row).is_some();
+        let uri = self.uri.get(row).unwrap_or("");
+        let cache = self.result.get(row).map_or(Cache::Unknown, cache_of);
         let balancer = matches!(self.dataset, Dataset::Alb | Dataset::Elb);
         let firewall = self.dataset == Dataset::Waf;
         let edge = !balancer && !firewall;
         let bytes_out = amount(&self.bytes_out, row);
         let unit = Unit {
             edge,
-            plain_http: edge && matches!(self.protocol.value(row), Value::Text("http" | "ws")),
+            plain_http: edge && matches!(self.protocol.get(row), Some("http" | "ws")),
             waf: firewall,
             balancer,
             origin: edge && cache == Cache::Miss,
-            valued: account || (changes && (200..400).contains(&status)),
+            valued: account || (changes && does_business(uri, status)),
+            visits: account || is_asset(uri),
             declared: false,
             bytes_in: u32::try_from(amount(&self.bytes_in, row)).unwrap_or(u32::MAX),
             bytes_out,
@@ -130,10 +133,36 @@ impl<'a> Reading<'a> {
 }
 
 /// A count of bytes; what is negative or absent is none.
-fn amount(column: &Column<'_>, row: usize) -> u64 {
-    match column.value(row) {
-        Value::Int(n) => u64::try_from(n).unwrap_or(0),
-        _ => 0,
+#[inline]
+fn amount(column: &Numbers<'_>, row: usize) -> u64 {
+    let amount = column.exact(row);
+    amount.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+}
+
+/// Whether a request that changes something went through as an order, a payment or a log-in: any
+/// other that succeeds costs an attacker nothing. A form that is shown again answers 200 as well, so
+/// that a log-in is one that led on.
+fn does_business(uri: &str, status: i64) -> bool {
+    static WAYS: LazyLock<[PathEnds; 2]> = LazyLock::new(|| {
+        let ends = |names: &str| {
+            let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+            PathEnds::new(&names)
+        };
+        [
+            ends(
+                "reservations reservation reserve orders order bookings booking book payments payment pay charge charges capture purchase payment/confirm payments/confirm payment/complete payments/complete payment/approve payments/approve",
+            ),
+            ends("login log-in signin sign-in sign_in session sessions oauth/token auth/token wp-login"),
+        ]
+    });
+    let went_through = |way: usize| {
+        let path = normalised(uri);
+        WAYS[way].fit(&Segments::of(&path).without_ids())
+    };
+    match status {
+        200..300 => went_through(0),
+        300..400 => went_through(0) || went_through(1),
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A hash table of keys, each with cells by bucket.
 
 use crate::engine::Passed;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
 
@@ -87,6 +87,8 @@ impl<C: Slot, X> Entry<C, X> {
 pub struct Table<C, X> {
     index: HashMap<u64, u32, BuildHasherDefault<Passed>>,
     pub entries: Vec<Entry<C, X>>,
+    /// Entries with a cell, by tenant and bucket.
+    by_bucket: BTreeMap<(u16, i32), Vec<u32>>,
     cells: usize,
     name_bytes: usize,
 }
@@ -96,6 +98,7 @@ impl<C, X> Default for Table<C, X> {
         Table {
             index: HashMap::default(),
             entries: Vec::new(),
+            by_bucket: BTreeMap::new(),
             cells: 0,
             name_bytes: 0,
         }
@@ -133,38 +136,76 @@ impl<C: Slot, X> Table<C, X> {
         at as usize
     }
 
+    /// [`Table::slot`] in four bytes.
+    #[inline]
+    pub fn slot32(&mut self, hash: u64, tenant: u16, make: impl FnOnce() -> (Name, X)) -> u32 {
+        let slot = self.slot(hash, tenant, make);
+        u32::try_from(slot).expect("memory is bounded far below 2^32 keys")
+    }
+
+    /// Entries with a cell in any of the buckets `from..to`, in their order.
+    pub fn active(&self, tenant: u16, from: i32, to: i32) -> Vec<u32> {
+        let mut marks = vec![0u64; self.entries.len().div_ceil(64)];
+        let lists = self.by_bucket.range((tenant, from)..(tenant, to.max(from)));
+        for &at in lists.flat_map(|(_, list)| list) {
+            marks[at as usize / 64] |= 1 << (at % 64);
+        }
+        let mut found = Vec::new();
+        for (word, mut bits) in (0u32..).zip(marks) {
+            while bits != 0 {
+                found.push(word * 64 + bits.trailing_zeros());
+                bits &= bits - 1;
+            }
+        }
+        found
+    }
+
+    /// How many entries have a cell in a bucket.
+    pub fn population(&self, tenant: u16, bucket: i32) -> usize {
+        self.by_bucket.get(&(tenant, bucket)).map_or(0, Vec::len)
+    }
+
     /// The cell of a key and bucket, made now if it is new.
     #[inline]
     pub fn cell(&mut self, slot: usize, bucket: i32) -> &mut C {
-        let cells = &mut self.entries[slot].cells;
+        let cells = &self.entries[slot].cells;
         let at = match cells.last() {
             Some(last) if last.bucket() == bucket => cells.len() - 1,
             Some(last) if last.bucket() > bucket => {
                 let at = cells.partition_point(|cell| cell.bucket() < bucket);
                 if cells[at].bucket() != bucket {
-                    cells.insert(at, C::new(bucket));
-                    self.cells += 1;
+                    self.insert(slot, at, bucket);
                 }
                 at
             }
             _ => {
-                // Most keys live for one bucket.
-                if cells.is_empty() {
-                    cells.reserve_exact(1);
-                }
-                cells.push(C::new(bucket));
-                self.cells += 1;
-                cells.len() - 1
+                let at = cells.len();
+                self.insert(slot, at, bucket);
+                at
             }
         };
         &mut self.entries[slot].cells[at]
     }
 
-    /// Memory, estimated: entries with their place in the index, cells with a quarter of slack.
+    fn insert(&mut self, slot: usize, at: usize, bucket: i32) {
+        let Entry { cells, tenant, .. } = &mut self.entries[slot];
+        // Most keys live for one bucket.
+        if cells.is_empty() {
+            cells.reserve_exact(1);
+        }
+        cells.insert(at, C::new(bucket));
+        self.cells += 1;
+        let slot = u32::try_from(slot).expect("memory is bounded far below 2^32 keys");
+        self.by_bucket.entry((*tenant, bucket)).or_default().push(slot);
+    }
+
+    /// Memory, estimated: entries with their place in the index, cells with a quarter of slack and
+    /// their place in the list of their bucket.
     pub fn bytes(&self) -> usize {
         const INDEX_BYTES: usize = 24;
+        const LISTED_BYTES: usize = 6;
         self.entries.len() * (size_of::<Entry<C, X>>() + INDEX_BYTES + 16)
-            + self.cells * size_of::<C>() / 4 * 5
+            + self.cells * (size_of::<C>() / 4 * 5 + LISTED_BYTES)
             + self.name_bytes
     }
 
@@ -196,6 +237,10 @@ impl<C: Slot, X> Table<C, X> {
 
     /// Forgets a tenant's cells of buckets before `bucket`; returns how many.
     pub fn forget(&mut self, tenant: u16, bucket: i32) -> usize {
+        let mut old = self.by_bucket.range((tenant, i32::MIN)..(tenant, bucket));
+        if old.next().is_none() {
+            return 0;
+        }
         let before = self.cells;
         for entry in self.entries.iter_mut().filter(|entry| entry.tenant == tenant) {
             let gone = entry.cells.partition_point(|cell| cell.bucket() < bucket);
@@ -209,11 +254,16 @@ impl<C: Slot, X> Table<C, X> {
     fn rebuild(&mut self) {
         self.index.clear();
         self.index.shrink_to(self.entries.len());
+        self.by_bucket.clear();
         self.cells = 0;
         self.name_bytes = 0;
         for (at, entry) in self.entries.iter().enumerate() {
             let at = u32::try_from(at).expect("memory is bounded far below 2^32 keys");
             self.index.insert(entry.hash, at);
+            for cell in &entry.cells {
+                let list = self.by_bucket.entry((entry.tenant, cell.bucket()));
+                list.or_default().push(at);
+            }
             self.cells += entry.cells.len();
             self.name_bytes += entry.name.bytes();
         }

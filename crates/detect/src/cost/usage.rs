@@ -60,14 +60,43 @@ pub struct Unit {
     pub balancer: bool,
     /// Went to the origin, as far as the log says.
     pub origin: bool,
-    /// A login, an order: something other than reading.
+    /// Logged in, ordered or paid.
     pub valued: bool,
+    /// What people's browsers do and bare clients rarely: an asset loaded, an account.
+    pub visits: bool,
     /// The user agent says that it is a crawler.
     pub declared: bool,
     pub bytes_in: u32,
     pub bytes_out: u64,
     /// Bit of the user agent's class, of 32.
     pub agent: u32,
+}
+
+/// When a row came: its bucket, and where in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Number of the bucket since the epoch.
+    pub bucket: i32,
+    second: u16,
+    minute: u16,
+}
+
+impl Moment {
+    /// `None` far outside of any calendar.
+    #[inline]
+    pub fn of(ts: i64) -> Option<Moment> {
+        let inside = ts.rem_euclid(BUCKET_US);
+        Some(Moment {
+            bucket: Cell::bucket_of(ts)?,
+            second: u16::try_from(inside / SECOND_US).expect("a bucket has 600 seconds"),
+            minute: u16::try_from(inside / MINUTE_US).expect("a bucket has ten minutes"),
+        })
+    }
+
+    /// The minute since the epoch.
+    pub fn minute(self) -> i64 {
+        i64::from(self.bucket) * (BUCKET_US / MINUTE_US) + i64::from(self.minute)
+    }
 }
 
 /// What one key used in one bucket. All operations commute: the order of rows does not matter.
@@ -85,10 +114,11 @@ pub struct Cell {
     origin_requests: u32,
     waf: u32,
     balancer: u32,
-    /// Logins, orders and other requests with a value.
+    /// Logins, orders and payments.
     pub valued: u32,
-    /// Which of 32 classes of user agents were seen.
+    /// Which of 32 classes of user agents were seen, and which of them visited.
     pub agents: u32,
+    pub visitors: u32,
     /// Requests of declared crawlers.
     pub declared: u32,
     pub bytes_out: u64,
@@ -111,6 +141,7 @@ impl Cell {
             balancer: 0,
             valued: 0,
             agents: 0,
+            visitors: 0,
             declared: 0,
             bytes_out: 0,
             origin_bytes_in: 0,
@@ -124,15 +155,13 @@ impl Cell {
         i32::try_from(ts.div_euclid(BUCKET_US)).ok()
     }
 
-    /// Counts one row at `ts`, which lies in this bucket.
+    /// Counts one row; its moment lies in this bucket.
     #[inline]
-    pub fn count(&mut self, ts: i64, unit: &Unit) {
-        let inside = ts.rem_euclid(BUCKET_US);
-        let second = u16::try_from(inside / SECOND_US).expect("a bucket has 600 seconds");
-        self.first = self.first.min(second);
-        self.last = self.last.max(second);
-        let minute = usize::try_from(inside / MINUTE_US).expect("a bucket has ten minutes");
-        self.minutes[minute] = self.minutes[minute].saturating_add(1);
+    pub fn count(&mut self, at: Moment, unit: &Unit) {
+        self.first = self.first.min(at.second);
+        self.last = self.last.max(at.second);
+        let minute = &mut self.minutes[usize::from(at.minute)];
+        *minute = minute.saturating_add(1);
         let one = |flag: bool| u32::from(flag);
         self.requests = self.requests.saturating_add(one(unit.edge));
         self.plain_http = self.plain_http.saturating_add(one(unit.plain_http));
@@ -141,6 +170,7 @@ impl Cell {
         self.valued = self.valued.saturating_add(one(unit.valued));
         self.declared = self.declared.saturating_add(one(unit.declared));
         self.agents |= unit.agent;
+        self.visitors |= if unit.visits { unit.agent } else { 0 };
         if unit.origin {
             self.origin_requests = self.origin_requests.saturating_add(1);
             self.origin_bytes_in = self.origin_bytes_in.saturating_add(u64::from(unit.bytes_in));
@@ -163,6 +193,7 @@ impl Cell {
             *sum = sum.saturating_add(part);
         }
         self.agents |= other.agents;
+        self.visitors |= other.visitors;
         for (sum, part) in [
             (&mut self.requests, other.requests),
             (&mut self.plain_http, other.plain_http),

@@ -1,23 +1,31 @@
 //! The items of all rules on one column: which of them a value satisfies.
 //!
-//! One automaton finds the literals of all items in a value; only items whose literals are there
-//! (or which have none) are evaluated, once per distinct value.
+//! One sieve finds the literals of all items in a value; only items whose literals are there (or
+//! which have none) are evaluated. Values that come again are judged once; where most are new,
+//! nothing is remembered.
 
 use super::keys::Passed;
+use super::sieve::Sieve;
 use super::value::{Derived, Value};
 use crate::fields::View;
 use crate::sigma::item::{Atom, Order, Test};
 use crate::sigma::moment::Moment;
 use crate::sigma::pattern::{Matcher, Spelling};
 use ahash::RandomState;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 
 /// Distinct values remembered per column.
 const CACHE_VALUES_MAX: usize = 1 << 16;
-/// Beyond this many bytes of literals a table of all transitions would be too large.
-const DFA_BYTES_MAX: usize = 64 << 10;
+
+/// Whole numbers below this have a table of entries.
+const SMALL: i64 = 1 << 16;
+const SMALL_LEN: usize = 1 << 16;
+/// Up to this many bytes a text is sought for literals before it is looked up.
+const SHORT_BYTES: usize = 64;
+
+/// Stands for all values of an item.
+const WHOLE: u32 = u32::MAX;
 
 /// What an item asks of its column.
 pub(super) struct ItemSpec {
@@ -25,13 +33,36 @@ pub(super) struct ItemSpec {
     pub test: Test,
     /// Index of its column.
     pub column: usize,
+    /// Literals whose presence is all that is asked, whatever the test.
+    pub literals: Option<Vec<String>>,
+}
+
+impl ItemSpec {
+    /// Literals one of which is in every text that satisfies the item.
+    pub fn seeds(&self) -> Option<Vec<String>> {
+        self.literals.clone().or_else(|| seeds_of(&self.test))
+    }
+
+    /// The same, each with what it speaks for: one of several values, or the item as a whole.
+    fn told_by(&self) -> Option<Vec<(String, u32)>> {
+        let seeds = self.seeds()?;
+        let (Test::Any(atoms), None) = (&self.test, &self.literals) else {
+            return Some(seeds.into_iter().map(|seed| (seed, WHOLE)).collect());
+        };
+        let of = |(at, atom)| -> Vec<(String, u32)> {
+            let seeds = seeds_of_atom(atom).unwrap_or_default();
+            seeds.into_iter().map(|seed| (seed, at)).collect()
+        };
+        Some((0u32..).zip(atoms).flat_map(of).collect())
+    }
 }
 
 pub(super) struct ColumnProgram {
     pub name: String,
     /// Literals one of which is in every text that satisfies the item.
-    seeds: Option<AhoCorasick>,
-    seed_items: Vec<Vec<u32>>,
+    seeds: Option<Sieve>,
+    /// Literal → items, and which of their values it is in.
+    seed_items: Vec<Vec<(u32, u32)>>,
     /// Items without such literals.
     pub always: Vec<u32>,
     /// Items that a number can satisfy whatever its digits.
@@ -44,18 +75,59 @@ pub(super) struct ColumnProgram {
     entries: HashMap<Box<[u32]>, u32, RandomState>,
     /// The entry of a row without a value.
     pub nothing: u32,
-    /// Scratch: items to look at, then those that hold.
-    asked: Vec<u32>,
+    /// The entries of small numbers (ports, statuses) + 1; 0 where it is not known yet.
+    small: Vec<u32>,
+    habit: Habit,
+    /// Scratch: items to look at and their values, then items that hold.
+    asked: Vec<(u32, u32)>,
+    held: Vec<u32>,
 }
 
-fn seeds_of(test: &Test) -> Option<Vec<String>> {
-    let of = |atom: &Atom| match atom {
+/// Whether values come again. Where most are new, remembering them costs more than judging them,
+/// since most hold none of the literals.
+#[derive(Clone, Copy, Debug, Default)]
+struct Habit {
+    looked: u32,
+    unknown: u32,
+    /// So many values more are judged without a look at the memory.
+    unasked: u32,
+}
+
+impl Habit {
+    /// Values looked up before it is decided, and judged without that after it.
+    const TRIED: u32 = 256;
+    const UNASKED: u32 = 8_192;
+
+    /// Whether the next value is to be taken for new.
+    fn is_new(&mut self) -> bool {
+        let new = self.unasked > 0;
+        self.unasked -= u32::from(new);
+        new
+    }
+
+    fn note(&mut self, unknown: bool) {
+        self.looked += 1;
+        self.unknown += u32::from(unknown);
+        if self.looked == Habit::TRIED {
+            if self.unknown > Habit::TRIED / 4 {
+                self.unasked = Habit::UNASKED;
+            }
+            (self.looked, self.unknown) = (0, 0);
+        }
+    }
+}
+
+fn seeds_of_atom(atom: &Atom) -> Option<Vec<String>> {
+    match atom {
         Atom::Text(matcher) => matcher.seeds(),
         Atom::Number { text, .. } => text.as_ref().and_then(Matcher::seeds),
         Atom::Truth(_) | Atom::Moment { .. } => None,
-    };
+    }
+}
+
+fn seeds_of(test: &Test) -> Option<Vec<String>> {
     let group = |atoms: &[Atom]| {
-        let lists: Option<Vec<Vec<String>>> = atoms.iter().map(of).collect();
+        let lists: Option<Vec<Vec<String>>> = atoms.iter().map(seeds_of_atom).collect();
         lists.map(|lists| lists.into_iter().flatten().collect::<Vec<String>>())
     };
     match test {
@@ -79,7 +151,7 @@ fn atoms_of(test: &Test) -> impl Iterator<Item = &Atom> {
 
 impl ColumnProgram {
     pub fn new(index: usize, name: &str, items: &[ItemSpec]) -> ColumnProgram {
-        let mut by_seed: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let mut by_seed: BTreeMap<String, Vec<(u32, u32)>> = BTreeMap::new();
         let (mut own, mut always, mut numeric) = (Vec::new(), Vec::new(), Vec::new());
         let mut decode = false;
         for (id, item) in items.iter().enumerate().filter(|(_, item)| item.column == index) {
@@ -90,27 +162,17 @@ impl ColumnProgram {
                 numeric.push(id);
             }
             // A score has no literals: it is made once for a value, when a rule asks.
-            match seeds_of(&item.test).filter(|_| !matches!(item.view, View::Score(_))) {
+            match item.told_by().filter(|_| !matches!(item.view, View::Score(_))) {
                 Some(seeds) => {
-                    seeds
-                        .into_iter()
-                        .for_each(|seed| by_seed.entry(seed).or_default().push(id));
+                    for (seed, of) in seeds {
+                        by_seed.entry(seed).or_default().push((id, of));
+                    }
                 }
                 None => always.push(id),
             }
         }
-        let bytes: usize = by_seed.keys().map(String::len).sum();
-        let kind = if bytes > DFA_BYTES_MAX {
-            AhoCorasickKind::ContiguousNFA
-        } else {
-            AhoCorasickKind::DFA
-        };
-        // Too many literals for the automaton's limits: then every item is looked at.
-        let seeds = AhoCorasick::builder()
-            .kind(Some(kind))
-            .ascii_case_insensitive(true)
-            .build(by_seed.keys())
-            .ok();
+        // Too many literals for the limits: then every item is looked at.
+        let seeds = Sieve::new(by_seed.keys().map(String::as_str));
         if seeds.is_none() {
             always = own;
         }
@@ -125,15 +187,18 @@ impl ColumnProgram {
             truths: vec![Box::default()],
             entries: HashMap::from_iter([(Box::default(), 0)]),
             nothing: 0,
+            small: Vec::new(),
+            habit: Habit::default(),
             asked: Vec::new(),
+            held: Vec::new(),
         };
         program.judge(&[], false, items);
-        program.nothing = program.asked_entry();
+        program.nothing = program.held_entry();
         program
     }
 
     /// Leaves the items true for a row with these values (several: an array), sorted, in
-    /// [`ColumnProgram::asked`]; `present` says that there is something, comparable or not.
+    /// [`ColumnProgram::held`]; `present` says that there is something, comparable or not.
     pub fn judge(&mut self, values: &[Value<'_>], present: bool, items: &[ItemSpec]) {
         let texts: Vec<_> = values.iter().map(Value::text).collect();
         let derived: Vec<(Value<'_>, Derived<'_>)> = values
@@ -141,83 +206,148 @@ impl ColumnProgram {
             .zip(&texts)
             .filter_map(|(value, text)| Some((*value, Derived::new(text.as_deref()?, self.decode))))
             .collect();
+        self.weigh(&derived, present, items);
+    }
+
+    /// The same for a single value.
+    fn judge_one(&mut self, value: Value<'_>, items: &[ItemSpec]) {
+        match value.text() {
+            Some(text) => {
+                let derived = (value, Derived::new(&text, self.decode));
+                self.weigh(std::slice::from_ref(&derived), true, items);
+            }
+            None => self.weigh(&[], true, items),
+        }
+    }
+
+    fn weigh(&mut self, derived: &[(Value<'_>, Derived<'_>)], present: bool, items: &[ItemSpec]) {
         let mut asked = std::mem::take(&mut self.asked);
         asked.clear();
-        asked.extend(&self.always);
-        for (value, derived) in &derived {
+        asked.extend(self.always.iter().map(|id| (*id, WHOLE)));
+        for (value, derived) in derived {
             self.seek(derived, &mut asked);
-            if value.number().is_some() {
-                asked.extend(&self.numeric);
+            if !self.numeric.is_empty() && value.number().is_some() {
+                asked.extend(self.numeric.iter().map(|id| (*id, WHOLE)));
             }
         }
-        asked.sort_unstable();
-        asked.dedup();
-        asked.retain(|id| {
+        if asked.len() > 1 {
+            asked.sort_unstable();
+            asked.dedup();
+        }
+        let held = &mut self.held;
+        held.clear();
+        for (id, of) in &asked {
+            if held.last() == Some(id) {
+                continue;
+            }
             let item = &items[*id as usize];
             let one = |atoms: &[Atom]| {
                 derived
                     .iter()
                     .any(|(value, d)| atoms.iter().any(|atom| atom_holds(atom, *value, d, item.view)))
             };
-            match &item.test {
+            let holds = match &item.test {
                 Test::Null => !present,
                 Test::Present => present,
-                Test::Any(atoms) => one(atoms),
+                // Only the value whose literal is there can be the one.
+                Test::Any(atoms) => one(atoms.get(*of as usize).map_or(atoms, std::slice::from_ref)),
                 Test::All(groups) => groups.iter().all(|atoms| one(atoms)),
                 Test::Fields(_) => false,
+            };
+            if holds {
+                held.push(*id);
             }
-        });
+        }
         self.asked = asked;
     }
 
-    fn seek(&self, derived: &Derived<'_>, asked: &mut Vec<u32>) {
-        let Some(seeds) = &self.seeds else { return };
-        // Without regard to ASCII case; other letters are made small first.
-        let logged = if derived.logged.is_ascii() {
-            derived.logged
-        } else {
-            derived.lower()
-        };
-        let decoded = derived.decoded.as_ref().map_or("", |d| d.lower.as_str());
-        for text in [logged, decoded] {
-            for hit in seeds.find_overlapping_iter(text) {
-                asked.extend(&self.seed_items[hit.pattern().as_usize()]);
-            }
+    fn seek(&mut self, derived: &Derived<'_>, asked: &mut Vec<(u32, u32)>) {
+        let Some(seeds) = &mut self.seeds else { return };
+        let decoded = derived.decoded.as_ref().map(|d| d.lower.as_str());
+        for text in std::iter::once(derived.logged).chain(decoded) {
+            seeds.find(text, |seed| asked.extend(&self.seed_items[seed as usize]));
+        }
+    }
+
+    /// Whether any item can hold for this text only by literals in it, and none of them is there.
+    pub fn is_silent(&mut self, text: &str) -> bool {
+        let by_literals = self.always.is_empty() && (self.numeric.is_empty() || text.parse::<f64>().is_err());
+        by_literals && self.seeds.as_mut().is_some_and(|seeds| !seeds.any(text))
+    }
+
+    /// The same for a value that it is cheaper to seek literals in than to remember.
+    fn is_silent_short(&mut self, value: Value<'_>) -> bool {
+        match value {
+            Value::Text(text) => text.len() <= SHORT_BYTES && !self.decode && self.is_silent(text),
+            _ => false,
         }
     }
 
     /// What [`ColumnProgram::judge`] found.
-    pub fn asked(&self) -> &[u32] {
-        &self.asked
+    pub fn held(&self) -> &[u32] {
+        &self.held
     }
 
-    fn asked_entry(&mut self) -> u32 {
-        if let Some(&entry) = self.entries.get(self.asked.as_slice()) {
+    fn held_entry(&mut self) -> u32 {
+        if self.held.is_empty() {
+            return 0;
+        }
+        if let Some(&entry) = self.entries.get(self.held.as_slice()) {
             return entry;
         }
         let entry = u32::try_from(self.truths.len()).expect("bounded by the cache");
-        self.truths.push(self.asked.as_slice().into());
-        self.entries.insert(self.asked.as_slice().into(), entry);
+        self.truths.push(self.held.as_slice().into());
+        self.entries.insert(self.held.as_slice().into(), entry);
         entry
     }
 
     /// The entry of a single value, from memory when it was seen before.
     pub fn entry(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
-        if value == Value::Null {
-            return self.nothing;
+        match value {
+            Value::Null => return self.nothing,
+            Value::Int(n @ 0..SMALL) => return self.entry_of_small(n, hasher, items),
+            // Cheaper than to remember it.
+            Value::Text(text) if text.len() <= SHORT_BYTES && !self.decode && self.is_silent(text) => {
+                return 0;
+            }
+            _ => {}
         }
-        let hash = hash_of(value, hasher);
-        if let Some(&entry) = self.cache.get(&hash) {
-            return entry;
+        if self.habit.is_new() {
+            self.judge_one(value, items);
+            return self.held_entry();
         }
-        self.judge(&[value], true, items);
-        let entry = self.asked_entry();
-        self.cache.insert(hash, entry);
+        self.remembered(value, hasher, items)
+    }
+
+    fn entry_of_small(&mut self, n: i64, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
+        let at = usize::try_from(n).expect("not negative");
+        if let Some(known @ 1..) = self.small.get(at) {
+            return known - 1;
+        }
+        let entry = self.remembered(Value::Int(n), hasher, items);
+        self.small.resize(self.small.len().max(SMALL_LEN), 0);
+        self.small[at] = entry + 1;
         entry
+    }
+
+    fn remembered(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
+        let hash = hash_of(value, hasher);
+        let known = self.cache.get(&hash).copied();
+        self.habit.note(known.is_none());
+        known.unwrap_or_else(|| {
+            self.judge_one(value, items);
+            let entry = self.held_entry();
+            self.cache.insert(hash, entry);
+            entry
+        })
     }
 
     /// The entry of an array, or of something that cannot be compared.
     pub fn entry_of(&mut self, values: &[Value<'_>], hasher: &RandomState, items: &[ItemSpec]) -> u32 {
+        // Cheaper than to remember them.
+        if self.always.is_empty() && values.iter().all(|value| self.is_silent_short(*value)) {
+            return 0;
+        }
         let hash = values.iter().fold(hasher.hash_one(values.len()), |hash, value| {
             hasher.hash_one((hash, hash_of(*value, hasher)))
         });
@@ -225,14 +355,15 @@ impl ColumnProgram {
             return entry;
         }
         self.judge(values, true, items);
-        let entry = self.asked_entry();
+        let entry = self.held_entry();
         self.cache.insert(hash, entry);
         entry
     }
 
     pub fn forget_when_full(&mut self) {
-        if self.cache.len() > CACHE_VALUES_MAX {
+        if self.cache.len().max(self.entries.len()) > CACHE_VALUES_MAX {
             self.cache.clear();
+            self.small.clear();
             let nothing = std::mem::take(&mut self.truths[self.nothing as usize]);
             self.truths.truncate(1);
             self.entries.retain(|_, entry| *entry == 0);

@@ -10,7 +10,7 @@ use crate::ruleset::RuleSet;
 use crate::sigma::correlation::{Condition, Correlation, Kind};
 use crate::sigma::document::{Attributes, Document, Rule};
 use crate::sigma::references::{Names, place};
-use haetae_event::{Columns, Dataset, Level};
+use haetae_event::{Columns, Dataset, Level, Risk};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Matches of a rule that stands alone are one episode up to this far apart.
@@ -35,6 +35,7 @@ pub struct TrackSpec {
     pub silent: bool,
     /// The correlations that watch this one.
     pub links: Vec<Link>,
+    pub risk: Risk,
 }
 
 /// Where the matches of one rule in one dataset go.
@@ -139,6 +140,12 @@ pub fn compile(rules: &RuleSet) -> Compiled {
             wishes.entry(rule.attributes.id.clone()).or_default().push(wish);
         }
     }
+    let causes = crate::risk::causes(rules);
+    for spec in &mut specs {
+        if let Some(cause) = causes.get(&spec.id) {
+            spec.risk.cause.clone_from(cause);
+        }
+    }
     let plans = Dataset::ALL
         .into_iter()
         .filter_map(|dataset| plan(dataset, rules, &wishes))
@@ -222,6 +229,11 @@ fn spec(attributes: &Attributes, mode: Mode, counted: String) -> TrackSpec {
         dataset_as_key: false,
         silent: false,
         links: Vec::new(),
+        risk: Risk {
+            score: attributes.custom.risk,
+            cause: attributes.id.clone(),
+            final_score: false,
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use super::keys::Key;
 use super::track::Told;
 use super::windows::{Extent, Found};
 use super::{Closing, Engine, Evaluation, Withdrawn};
-use crate::detector::score_of;
+use crate::detector::{Sharing, score_of};
 use crate::sigma::correlation::{NANO, Nano};
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
@@ -80,16 +80,12 @@ impl Engine {
         }
         let key = self.state.keys.get(id);
         let (tenant, entity) = (&self.state.tenants[tenant].id, self.entity_of(key));
-        let totals = self.state.totals.get(&(track, key.tenant));
         let now: Vec<Told> = judged
             .found
             .into_iter()
             .map(|(found, evidence)| {
-                let proxy = spec.proxy_aware
-                    && key.agents.count_ones() >= PROXY_AGENTS_MIN
-                    && totals.is_some_and(|totals| most_of(totals, found.extent));
-                let crowd = spec.proxy_aware && self.is_crowd(tenant, &entity, found.extent);
-                tell(spec, found, evidence, (proxy, crowd))
+                let many = self.many_behind(track, key, &entity, found.extent);
+                tell(spec, found, evidence, many)
             })
             .collect();
         let gap_us = spec.mode.join_us;
@@ -118,13 +114,34 @@ impl Engine {
         self.state.tracks[track].state_mut(slot).tell(judged.kept, now);
     }
 
-    /// Whether a code detector sees many people behind an address.
-    fn is_crowd(&self, tenant: &TenantId, entity: &Entity, extent: Extent) -> bool {
-        let mut detectors = self.state.detectors.iter();
-        entity.kind == "ip" && detectors.any(|d| d.shared_by(tenant, &entity.value, window(extent)).is_some())
+    /// Whether the client of a track that asks may be a proxy in front of everybody, and who shares
+    /// its address.
+    pub(super) fn many_behind(
+        &self,
+        track: usize,
+        key: &Key,
+        entity: &Entity,
+        extent: Extent,
+    ) -> (bool, Option<Sharing>) {
+        if !self.compiled.specs[track].proxy_aware {
+            return (false, None);
+        }
+        let totals = self.state.totals.get(&(track, key.tenant));
+        let tenant = &self.state.tenants[usize::from(key.tenant)].id;
+        let sharing = self.sharing(tenant, entity, extent);
+        let proxy = key.agents.count_ones() >= PROXY_AGENTS_MIN
+            && sharing.is_none_or(|sharing| sharing.browsers)
+            && totals.is_some_and(|totals| most_of(totals, extent));
+        (proxy, sharing)
     }
 
-    fn entity_of(&self, key: &Key) -> Entity {
+    /// Whom a code detector sees behind an address.
+    fn sharing(&self, tenant: &TenantId, entity: &Entity, extent: Extent) -> Option<Sharing> {
+        let mut detectors = self.state.detectors.iter().filter(|_| entity.kind == "ip");
+        detectors.find_map(|d| d.shared_by(tenant, &entity.value, window(extent)))
+    }
+
+    pub(super) fn entity_of(&self, key: &Key) -> Entity {
         let kind = match key.space {
             DATASET_SPACE => "dataset",
             space => &self.compiled.spaces[usize::from(space)],
@@ -156,7 +173,7 @@ impl Engine {
     }
 }
 
-fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Entity) -> Episode {
+pub(super) fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Entity) -> Episode {
     Episode {
         tenant_id: tenant.clone(),
         detector: "sigma".into(),
@@ -174,11 +191,17 @@ fn sigma_episode(spec: &TrackSpec, told: &Told, tenant: &TenantId, entity: &Enti
         monotone: spec.mode.monotone,
         facts: told.facts.clone(),
         cost: None,
+        risk: spec.risk.clone(),
     }
 }
 
-/// `proxy`, `crowd`: the client may be a proxy in front of everybody, or an address many share.
-fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, (proxy, crowd): (bool, bool)) -> Told {
+/// `proxy`: the client may be a proxy in front of everybody; `sharing`: who shares its address.
+pub(super) fn tell(
+    spec: &TrackSpec,
+    found: Found,
+    evidence: Vec<EvidenceRef>,
+    (proxy, sharing): (bool, Option<Sharing>),
+) -> Told {
     let extent = found.extent;
     let mut facts = vec![(spec.counted.clone(), extent.count.to_string())];
     if let Some(measured) = &spec.measured {
@@ -187,13 +210,23 @@ fn tell(spec: &TrackSpec, found: Found, evidence: Vec<EvidenceRef>, (proxy, crow
     let mut level = spec.level;
     if proxy {
         level = level.min(Level::Medium);
-        let note = "more than half of all requests and many user agents: may be a proxy or load balancer";
+        let note = "more than half of all requests, many user agents and page assets: may be a proxy or load \
+                    balancer";
         facts.push(("client".into(), note.into()));
-    } else if crowd {
-        level = level.min(Level::Low);
+    } else if let Some(Sharing {
+        people: true,
+        within_reach,
+        ..
+    }) = sharing
+    {
+        level = level.min(if within_reach { Level::Low } else { Level::Medium });
         let note = "many sessions or user agents that load assets as browsers do, none of which does most: \
                     people behind one address";
         facts.push(("client".into(), note.into()));
+        if !within_reach {
+            let note = "in some minute more requests than so many people make";
+            facts.push(("people".into(), note.into()));
+        }
     }
     Told {
         extent,

@@ -62,11 +62,17 @@ impl Kinds<'_> {
         match (&spec.test, self.readings[spec.column]) {
             (Test::Null, _) => 10_000,
             (Test::Present, _) => 1_000,
-            (_, Reading::Lookup(_)) => 20,
-            (_, Reading::Record) => 40,
+            (_, Reading::Lookup(_)) => 100,
+            (_, Reading::Record) => 50,
             // Statuses and methods are true on many rows, texts of attacks on few.
             (_, Reading::Plain) => match self.names[spec.column].as_str() {
                 "uri" | "ua" => 1,
+                _ if spec
+                    .seeds()
+                    .is_none_or(|seeds| seeds.iter().any(|seed| seed.len() < 5)) =>
+                {
+                    60
+                }
                 _ => 10,
             },
         }

@@ -24,6 +24,8 @@ pub struct Keys {
     by_hash: HashMap<u64, u32, std::hash::BuildHasherDefault<Passed>>,
     keys: Vec<Option<Key>>,
     free: Vec<u32>,
+    /// Of the texts of all keys.
+    bytes: usize,
     hasher: RandomState,
     checker: RandomState,
 }
@@ -49,6 +51,11 @@ impl std::hash::Hasher for Passed {
 impl Keys {
     pub fn len(&self) -> usize {
         self.by_hash.len()
+    }
+
+    /// Bytes of the texts of all keys.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub fn get(&self, id: u32) -> &Key {
@@ -86,6 +93,7 @@ impl Keys {
             last_ts: i64::MIN,
             agents: 0,
         };
+        self.bytes += text.len();
         let id = match self.free.pop() {
             Some(id) => {
                 self.keys[id as usize] = Some(key);
@@ -119,7 +127,8 @@ impl Keys {
         let gone: std::collections::HashSet<u32> = ids.iter().copied().collect();
         self.by_hash.retain(|_, id| !gone.contains(id));
         for &id in ids {
-            self.keys[id as usize] = None;
+            let key = self.keys[id as usize].take();
+            self.bytes -= key.map_or(0, |key| key.text.len());
             self.free.push(id);
         }
     }

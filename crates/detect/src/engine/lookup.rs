@@ -1,7 +1,9 @@
 //! Values inside JSON columns: only the wanted paths of a row are read, in one pass over its text.
 
 use super::value::{Column, Value};
+use super::walk::{Broken, Kind, Route, Scalar, Walk};
 use crate::fields::{self, Place};
+use arrow::array::Array;
 use haetae_event::EventBatch;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -192,8 +194,10 @@ struct Slot<'a> {
 /// Looks fields up, row by row.
 pub struct Lookups<'p, 'b> {
     plan: &'p LookupPlan,
-    json: Vec<Column<'b>>,
+    json: Vec<(Column<'b>, Route<Edge>)>,
     columns: Vec<Column<'b>>,
+    /// Fields that may take their value from a column which this batch has.
+    of_columns: Vec<u32>,
     slots: Vec<Slot<'b>>,
     touched: Vec<u32>,
     row: usize,
@@ -201,14 +205,25 @@ pub struct Lookups<'p, 'b> {
 
 impl<'p, 'b> Lookups<'p, 'b> {
     pub fn new(plan: &'p LookupPlan, batch: &'b EventBatch) -> Lookups<'p, 'b> {
+        let holds_any = |name: &String| {
+            let column = batch.column(name);
+            column.is_some_and(|column| column.null_count() < column.len())
+        };
+        let held: Vec<bool> = plan.columns.iter().map(holds_any).collect();
+        let is_held = |field: &&u32| {
+            let mut origins = plan.fields[**field as usize].iter();
+            origins.any(|origin| matches!(origin, Origin::Column(at) if held[*at]))
+        };
+        let column = |tree: &Tree| Column::of(batch, &tree.column);
         Lookups {
             plan,
             json: plan
                 .trees
                 .iter()
-                .map(|tree| Column::of(batch, &tree.column))
+                .map(|tree| (column(tree), Route::new()))
                 .collect(),
             columns: plan.columns.iter().map(|name| Column::of(batch, name)).collect(),
+            of_columns: plan.of_columns.iter().filter(is_held).copied().collect(),
             slots: plan.slots.iter().map(|_| Slot::default()).collect(),
             touched: Vec::new(),
             row: usize::MAX,
@@ -224,27 +239,27 @@ impl<'p, 'b> Lookups<'p, 'b> {
         for slot in self.touched.drain(..) {
             self.slots[slot as usize] = Slot::default();
         }
-        for (tree, column) in self.plan.trees.iter().zip(&self.json) {
+        for (tree, (column, route)) in self.plan.trees.iter().zip(&mut self.json) {
             let Value::Text(text) = column.value(row) else {
                 continue;
             };
             if !text.starts_with(['{', '[']) {
                 continue;
             }
+            route.restart();
             let mut found = Found {
                 tree,
+                route,
                 slots: &mut self.slots,
                 touched: &mut self.touched,
             };
-            let seed = Below {
-                found: &mut found,
+            let top = Wanted {
                 slot: None,
                 node: Some(0),
                 level: 0,
                 listed: false,
             };
-            let mut json = serde_json::Deserializer::from_str(text);
-            let _ = seed.deserialize(&mut json);
+            let _ = found.read(&mut Walk::new(text), top);
         }
     }
 
@@ -252,7 +267,7 @@ impl<'p, 'b> Lookups<'p, 'b> {
     pub fn present(&self) -> impl Iterator<Item = u32> {
         let touched = self.touched.iter();
         let in_json = touched.flat_map(|slot| &self.plan.takers[*slot as usize]);
-        in_json.chain(&self.plan.of_columns).copied()
+        in_json.chain(&self.of_columns).copied()
     }
 
     /// The value of a field in the row read last.
@@ -261,7 +276,7 @@ impl<'p, 'b> Lookups<'p, 'b> {
             match origin {
                 Origin::Slot(slot) => {
                     let cell = &self.slots[*slot as usize].cell;
-                    if *cell != Cell::Null {
+                    if !matches!(cell, Cell::Null) {
                         return CellOrColumn::Cell(cell);
                     }
                 }
@@ -286,8 +301,18 @@ pub enum CellOrColumn<'c, 'b> {
 
 struct Found<'t, 's, 'b> {
     tree: &'t Tree,
+    route: &'s mut Route<Edge>,
     slots: &'s mut Vec<Slot<'b>>,
     touched: &'s mut Vec<u32>,
+}
+
+/// What is wanted of a JSON value.
+#[derive(Clone, Copy)]
+struct Wanted {
+    slot: Option<u32>,
+    node: Option<u32>,
+    level: u8,
+    listed: bool,
 }
 
 impl<'b> Found<'_, '_, 'b> {
@@ -312,144 +337,82 @@ impl<'b> Found<'_, '_, 'b> {
     /// An array is there even when it holds nothing.
     fn open(&mut self, slot: u32, level: u8) {
         let known = &mut self.slots[slot as usize];
-        if known.cell == Cell::Null || known.level > level {
+        if matches!(known.cell, Cell::Null) || known.level > level {
             self.touched.push(slot);
             known.cell = Cell::List(Vec::new());
             known.level = level;
         }
     }
-}
 
-/// One JSON value with what is wanted of it.
-struct Below<'f, 't, 's, 'b> {
-    found: &'f mut Found<'t, 's, 'b>,
-    slot: Option<u32>,
-    node: Option<u32>,
-    level: u8,
-    listed: bool,
-}
-
-impl<'b> Below<'_, '_, '_, 'b> {
-    fn put(self, cell: Cell<'b>) {
-        if let Some(slot) = self.slot {
-            self.found.put(slot, self.level, cell, self.listed);
-        }
-    }
-}
-
-impl<'b> DeserializeSeed<'b> for Below<'_, '_, '_, 'b> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'b> Visitor<'b> for Below<'_, '_, '_, 'b> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
-        self.put(Cell::Bool(truth));
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, n: i64) -> Result<(), E> {
-        self.put(Cell::Int(n));
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, n: u64) -> Result<(), E> {
-        self.put(i64::try_from(n).map_or(Cell::Float(n as f64), Cell::Int));
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, n: f64) -> Result<(), E> {
-        self.put(Cell::Float(n));
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'b str) -> Result<(), E> {
-        self.put(Cell::Text(Cow::Borrowed(text)));
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.put(Cell::Text(Cow::Owned(text.to_owned())));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'b>>(self, mut elements: A) -> Result<(), A::Error> {
-        if let Some(slot) = self.slot {
-            self.found.open(slot, self.level);
-        }
-        loop {
-            let below = Below {
-                found: &mut *self.found,
-                slot: self.slot,
-                node: self.node,
-                level: self.level,
-                listed: true,
-            };
-            if elements.next_element_seed(below)?.is_none() {
-                return Ok(());
+    /// Reads the value here; what was found before the text breaks stays found.
+    fn read(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
+        match walk.enter()? {
+            Kind::Scalar => self.scalar(walk, wanted),
+            Kind::Array => {
+                if let Some(slot) = wanted.slot {
+                    self.open(slot, wanted.level);
+                }
+                let mut first = true;
+                while walk.goes_on(b']', std::mem::take(&mut first))? {
+                    self.read(
+                        walk,
+                        Wanted {
+                            listed: true,
+                            ..wanted
+                        },
+                    )?;
+                }
+                Ok(())
+            }
+            Kind::Object => {
+                if let Some(slot) = wanted.slot {
+                    self.put(slot, wanted.level, Cell::Object, wanted.listed);
+                }
+                self.members(walk, wanted)
             }
         }
     }
 
-    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<(), A::Error> {
-        if let Some(slot) = self.slot {
-            self.found.put(slot, self.level, Cell::Object, self.listed);
-        }
-        let Some(node) = self.node else {
-            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
+    fn scalar(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
+        let Some(slot) = wanted.slot else {
+            return walk.skip();
         };
-        let tree = self.found.tree;
-        while let Some(edge) = members.next_key_seed(KeyOf(&tree.nodes[node as usize]))? {
+        let cell = match walk.scalar()? {
+            Scalar::Null => return Ok(()),
+            Scalar::Bool(truth) => Cell::Bool(truth),
+            Scalar::Int(n) => Cell::Int(n),
+            Scalar::Float(n) => Cell::Float(n),
+            Scalar::Text(text) => Cell::Text(text),
+        };
+        self.put(slot, wanted.level, cell, wanted.listed);
+        Ok(())
+    }
+
+    fn members(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
+        let tree = self.tree;
+        let mut first = true;
+        while walk.goes_on(b'}', std::mem::take(&mut first))? {
+            let Some(node) = wanted.node else {
+                walk.key()?;
+                walk.skip()?;
+                continue;
+            };
+            let keys = &tree.nodes[node as usize];
+            let look_up = |key: &str| keys.keys.get(key).copied().unwrap_or(keys.any);
+            let edge = self.route.next(walk, node, look_up)?;
             if edge.slot.is_none() && edge.node.is_none() {
-                members.next_value::<IgnoredAny>()?;
+                walk.skip()?;
                 continue;
             }
-            members.next_value_seed(Below {
-                found: &mut *self.found,
+            let below = Wanted {
                 slot: edge.slot,
                 node: edge.node,
-                level: self.level.saturating_add(1),
-                listed: self.listed,
-            })?;
+                level: wanted.level.saturating_add(1),
+                listed: wanted.listed,
+            };
+            self.read(walk, below)?;
         }
         Ok(())
-    }
-}
-
-/// A key, as what follows it.
-struct KeyOf<'n>(&'n Node);
-
-impl<'b> DeserializeSeed<'b> for KeyOf<'_> {
-    type Value = Edge;
-
-    fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<Edge, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for KeyOf<'_> {
-    type Value = Edge;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Edge, E> {
-        Ok(self.0.keys.get(key).copied().unwrap_or(self.0.any))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The order-free fold from batches to episodes.
 
 mod chain;
+mod change;
 mod column;
 pub mod compile;
 mod evaluate;
 mod expr;
 mod keys;
+pub mod ladder;
 pub mod lookup;
 mod measure;
 mod news;
@@ -13,9 +15,11 @@ mod observe;
 pub mod program;
 mod prune;
 mod record;
+mod sieve;
 mod summary;
 mod track;
 pub mod value;
+mod walk;
 mod windows;
 
 pub(crate) use keys::Passed;
@@ -25,7 +29,7 @@ use crate::detector::Detector;
 use crate::ruleset::RuleSet;
 use ahash::AHashMap;
 use compile::Compiled;
-use haetae_event::time::HOUR_US;
+use haetae_event::time::{HOUR_US, MINUTE_US};
 use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
 use keys::Keys;
 use std::collections::BTreeMap;
@@ -183,6 +187,8 @@ pub struct EngineStats {
     pub excepted: u64,
     /// Matches that a correlation could not measure because its field was null or no number.
     pub unmeasured: u64,
+    /// Rows whose time stamp lay more than [`AHEAD_MAX_US`] ahead of the present.
+    pub unbelieved: u64,
     /// Entities whose exact state code detectors gave up to stay within their memory.
     pub evicted_entities: u64,
     /// Rows that a code detector had no room for.
@@ -191,10 +197,20 @@ pub struct EngineStats {
     pub detector_bytes: usize,
 }
 
+/// Rows further ahead of the present are not folded in: no zone of the world is so far ahead, so
+/// that the time stamp is an error or a lie. They stay stored.
+pub const AHEAD_MAX_US: i64 = 26 * HOUR_US;
+
+/// Clocks may differ so much (the store allows as much): time stamps further ahead of the present
+/// are folded in, but do not age what is remembered.
+const SKEW_MAX_US: i64 = 10 * MINUTE_US;
+
 /// The engine: rules compiled, state per tenant, rule and key.
 pub struct Engine {
     rules: RuleSet,
     options: EngineOptions,
+    /// See [`Engine::set_present`].
+    present_us: i64,
     compiled: Compiled,
     state: State,
 }
@@ -206,6 +222,10 @@ struct State {
     keys: Keys,
     tenants: Vec<Tenant>,
     detectors: Vec<Box<dyn Detector>>,
+    /// Which is which: one a detector.
+    seats: Vec<change::Seat>,
+    /// The rules are to be told of rows that the rest knows.
+    rules_behind: bool,
     /// Matches of proxy-aware tracks by (track, tenant, minute), whoever made them.
     totals: AHashMap<(usize, u16), BTreeMap<i64, u64>>,
     /// What lies before this event time was never folded in.
@@ -247,19 +267,27 @@ impl Tenant {
 impl Engine {
     pub fn new(rules: RuleSet, options: EngineOptions) -> Engine {
         let compiled = compile::compile(&rules);
-        let mut detectors = rules.detectors().map(crate::behaviours::all).unwrap_or_default();
-        detectors.extend(options.more.make());
+        let (seats, detectors) = change::seated(&rules, &options.more);
         let state = State {
             tracks: compiled.tracks(),
             detectors,
+            seats,
             ..State::default()
         };
         Engine {
             rules,
             options,
+            present_us: i64::MAX,
             compiled,
             state,
         }
+    }
+
+    /// Says what time it is, µs: the engine has no clock. One row dated in the year 2100 would
+    /// otherwise be the newest of its tenant, and all that is of the present would be too old beside
+    /// it. Never told, every time stamp is believed, as fits files that were written long ago.
+    pub fn set_present(&mut self, us: i64) {
+        self.present_us = us;
     }
 
     /// What detection reads of a batch.
@@ -283,20 +311,20 @@ impl Engine {
 
     /// The same rules and bounds with an empty memory, for starting over from the store.
     pub fn restarted(&self) -> Engine {
-        Engine::new(self.rules.clone(), self.options.clone())
-    }
-
-    /// Other rules under the same bounds, with an empty memory.
-    pub fn with_rules(&self, rules: RuleSet) -> Engine {
-        Engine::new(rules, self.options.clone())
+        let options = self.options.clone();
+        Engine {
+            present_us: self.present_us,
+            ..Engine::new(self.rules.clone(), options)
+        }
     }
 
     /// Says that nothing before `us` was folded in although it is stored: rows that could need it
-    /// are reported as too old. Called once, after the stored rows since then were observed.
+    /// are reported as too old. Called after the stored rows since then were observed.
     pub fn starts_at(&mut self, us: i64) {
+        let us = self.state.starts.map_or(us, |known| known.max(us));
         self.state.starts = Some(us);
         for tenant in &mut self.state.tenants {
-            tenant.start = us;
+            tenant.start = tenant.start.max(us);
         }
     }
 

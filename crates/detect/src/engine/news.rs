@@ -99,6 +99,7 @@ mod tests {
             monotone,
             facts: Vec::new(),
             cost: None,
+            risk: haetae_event::Risk::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::windows::Mode;
 use super::{Engine, Observed, State, Tenant};
 use crate::detector::Rows;
 use crate::fields::FieldRef;
+use crate::names::bounded;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, EventBatch, TenantId};
 use std::collections::BTreeMap;
@@ -27,9 +28,19 @@ impl Engine {
         let known = &mut self.state.tenants[usize::from(tenant)];
         known.watermarks.entry(batch.dataset).or_insert(i64::MIN);
         let floor = self.floor(usize::from(tenant));
-        self.state.tenants[usize::from(tenant)].newest =
-            self.state.tenants[usize::from(tenant)].newest.max(high);
-        let young;
+        let ceiling = self.present_us.saturating_add(super::AHEAD_MAX_US);
+        let known = &mut self.state.tenants[usize::from(tenant)];
+        known.newest = known
+            .newest
+            .max(high.min(self.present_us.saturating_add(super::SKEW_MAX_US)));
+        let (believed, young);
+        let batch = if high > ceiling {
+            believed = only(batch, |ts| ts <= ceiling);
+            self.state.stats.unbelieved += (batch.rows() - believed.rows()) as u64;
+            &believed
+        } else {
+            batch
+        };
         let batch = if low < floor {
             let (rest, old) = split_at(batch, floor);
             observed
@@ -75,21 +86,23 @@ impl Engine {
 
 /// Rows at or after `floor`, and the time range of the others.
 fn split_at(batch: &EventBatch, floor: i64) -> (EventBatch, Option<(i64, i64)>) {
-    let times = batch.ts().values();
-    let keep: arrow::array::BooleanArray = times.iter().map(|&ts| Some(ts >= floor)).collect();
-    let old = times.iter().filter(|&&ts| ts < floor);
+    let old = batch.ts().values().iter().filter(|&&ts| ts < floor);
     let range = old.fold(None, |range: Option<(i64, i64)>, &ts| {
         Some(range.map_or((ts, ts), |(low, high)| (low.min(ts), high.max(ts))))
     });
+    (only(batch, |ts| ts >= floor), range)
+}
+
+/// The rows whose event time is `wanted`.
+fn only(batch: &EventBatch, wanted: impl Fn(i64) -> bool) -> EventBatch {
+    let times = batch.ts().values().iter();
+    let keep: arrow::array::BooleanArray = times.map(|&ts| Some(wanted(ts))).collect();
     let records =
         arrow::compute::filter_record_batch(&batch.records, &keep).expect("the mask has one bit per row");
-    (
-        EventBatch {
-            records,
-            ..batch.clone()
-        },
-        range,
-    )
+    EventBatch {
+        records,
+        ..batch.clone()
+    }
 }
 
 /// Group keys of one extractor, read when first asked for.
@@ -100,7 +113,7 @@ struct KeyColumn<'a> {
 
 const UNREAD: u32 = u32::MAX - 1;
 
-fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: u16) {
+pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: u16) {
     let Some(plan) = compiled.plans.get_mut(&batch.dataset) else {
         return;
     };
@@ -234,7 +247,7 @@ impl State {
     ) -> u32 {
         let id = match (extractor.fields.as_slice(), columns) {
             ([field], [column]) => match field_text(column, row, field) {
-                Some(text) => self.keys.intern(tenant, extractor.space, &text),
+                Some(text) => self.keys.intern(tenant, extractor.space, &bounded(&text)),
                 None => return NONE,
             },
             (fields, columns) => {
@@ -246,7 +259,7 @@ impl State {
                     if at > 0 {
                         text.push(SEPARATOR);
                     }
-                    text.push_str(&part);
+                    text.push_str(&bounded(&part));
                 }
                 self.keys.intern(tenant, extractor.space, &text)
             }

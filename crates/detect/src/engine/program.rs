@@ -3,21 +3,20 @@
 //! without is true. Looking into JSON and reading the whole record for keywords is put off until a
 //! rule that could hold needs it.
 
+mod builder;
+
 pub use super::record::KEYWORDS;
+pub use builder::{Builder, MissingField};
 
 use super::column::{ColumnProgram, ItemSpec};
 use super::expr::{Compare, Expr, Kinds, Reading};
 use super::lookup::{Cell, CellOrColumn, LookupPlan, Lookups};
 use super::record::{PARTS, Record};
 use super::value::{Column, Value, lower};
-use crate::fields::{self, FieldRef, View};
-use crate::sigma::condition::Condition;
-use crate::sigma::document::{Rule, Search};
-use crate::sigma::item::{self, Fields, Item, Test};
-use crate::sigma::placeholder::Placeholders;
+use crate::fields;
+use crate::sigma::item::Fields;
 use ahash::RandomState;
-use haetae_event::{Dataset, EventBatch};
-use std::collections::{BTreeMap, HashMap};
+use haetae_event::EventBatch;
 
 struct RuleSpec {
     expr: Expr,
@@ -25,6 +24,9 @@ struct RuleSpec {
     lookups: bool,
     record: bool,
 }
+
+/// Arrays of up to so many values need no memory of their own.
+const FEW: usize = 8;
 
 /// Which rules to look at when.
 struct Watch {
@@ -89,213 +91,20 @@ pub struct Program {
     looked: Vec<u32>,
     compares: Vec<Compare>,
     watch: Watch,
+    keywords: Option<Keywords>,
     hasher: RandomState,
     stamp: Vec<u32>,
     generation: u32,
 }
 
-/// Why a rule cannot run on a dataset.
-pub struct MissingField(pub String);
-
-/// Collects the rules of a dataset before the prefilters are built.
-pub struct Builder {
-    dataset: Dataset,
-    items: Vec<ItemSpec>,
-    columns: Vec<String>,
-    compares: Vec<Compare>,
-    index: HashMap<(usize, View, String), u32>,
-    rules: Vec<(Expr, u32)>,
-}
-
-impl Builder {
-    pub fn new(dataset: Dataset) -> Builder {
-        Builder {
-            dataset,
-            items: Vec::new(),
-            columns: Vec::new(),
-            compares: Vec::new(),
-            index: HashMap::new(),
-            rules: Vec::new(),
-        }
-    }
-
-    /// Adds `rule`; hits are reported as `id`.
-    ///
-    /// # Errors
-    /// When the rule names a field the dataset does not have.
-    pub fn add(&mut self, rule: &Rule, id: u32) -> Result<(), MissingField> {
-        let mut searches = BTreeMap::new();
-        for (name, search) in &rule.searches {
-            searches.insert(name.as_str(), self.search(rule, search)?);
-        }
-        let mut parts = vec![condition(&rule.condition, &searches)];
-        for (key, wanted) in rule.mapping.when() {
-            parts.extend(self.when(rule, key, wanted)?);
-        }
-        let expr = if parts.len() == 1 {
-            parts.remove(0)
-        } else {
-            Expr::And(parts)
-        };
-        self.rules.push((expr, id));
-        Ok(())
-    }
-
-    /// The condition of the log source: an event without the field passes.
-    fn when(
-        &mut self,
-        rule: &Rule,
-        key: &str,
-        wanted: &serde_json::Value,
-    ) -> Result<Option<Expr>, MissingField> {
-        let Ok(wanted) = item::read(key, wanted, &Placeholders::new()) else {
-            // Refused when the pipeline file was read.
-            return Ok(None);
-        };
-        let field = wanted.field.clone().unwrap_or_default();
-        if rule.mapping.resolve(self.dataset, &field).is_none() {
-            return Ok(None);
-        }
-        let absent = Item {
-            test: Test::Null,
-            source: format!("{field}: null"),
-            ..wanted.clone()
-        };
-        let parts = vec![self.item(rule, &absent)?, self.item(rule, &wanted)?];
-        Ok(Some(Expr::Or(parts)))
-    }
-
-    fn search(&mut self, rule: &Rule, search: &Search) -> Result<Expr, MissingField> {
-        match search {
-            Search::AnyOf(parts) => Ok(Expr::Or(
-                parts
-                    .iter()
-                    .map(|part| self.search(rule, part))
-                    .collect::<Result<_, _>>()?,
-            )),
-            Search::AllOf(items) => Ok(Expr::And(
-                items
-                    .iter()
-                    .map(|item| self.item(rule, item))
-                    .collect::<Result<_, _>>()?,
-            )),
-        }
-    }
-
-    fn field(&mut self, rule: &Rule, name: Option<&str>) -> Result<(usize, View), MissingField> {
-        let field = match name {
-            None => FieldRef::plain(KEYWORDS, View::Whole),
-            Some(name) => rule
-                .mapping
-                .resolve(self.dataset, name)
-                .ok_or_else(|| MissingField(name.to_owned()))?,
-        };
-        let known = self.columns.iter().position(|name| *name == field.column);
-        let column = known.unwrap_or_else(|| {
-            self.columns.push(field.column.into_owned());
-            self.columns.len() - 1
-        });
-        Ok((column, field.view))
-    }
-
-    fn item(&mut self, rule: &Rule, item: &Item) -> Result<Expr, MissingField> {
-        let (column, view) = self.field(rule, item.field.as_deref())?;
-        let leaf = if let Test::Fields(fields) = &item.test {
-            let mut others = Vec::new();
-            for name in &fields.names {
-                others.push(self.field(rule, Some(name))?.0);
-            }
-            self.compares.push(Compare {
-                left: column,
-                others,
-                fields: fields.clone(),
-            });
-            Expr::Compare(u32::try_from(self.compares.len() - 1).expect("fewer than 2^32"))
-        } else {
-            Expr::Item(self.item_id(item, column, view))
-        };
-        Ok(if item.negated {
-            Expr::Not(Box::new(leaf))
-        } else {
-            leaf
-        })
-    }
-
-    fn item_id(&mut self, item: &Item, column: usize, view: View) -> u32 {
-        let next = u32::try_from(self.items.len()).expect("fewer items than 2^32");
-        // Rules may expand a placeholder to different values: then the source does not tell.
-        let expanded = if item.source.contains("|expand") {
-            format!("{:?}", item.test)
-        } else {
-            String::new()
-        };
-        let asked = item
-            .field
-            .as_ref()
-            .map_or(item.source.as_str(), |field| &item.source[field.len()..]);
-        let key = (column, view, format!("{asked}{expanded}"));
-        let id = *self.index.entry(key).or_insert(next);
-        if id == next {
-            self.items.push(ItemSpec {
-                view,
-                test: item.test.clone(),
-                column,
-            });
-        }
-        id
-    }
-
-    pub fn build(self) -> Program {
-        let columns: Vec<ColumnProgram> = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(index, name)| ColumnProgram::new(index, name, &self.items))
-            .collect();
-        let mut plan = LookupPlan::default();
-        let readings: Vec<Reading> = self
-            .columns
-            .iter()
-            .map(|name| match Reading::of(name) {
-                Reading::Lookup(_) => Reading::Lookup(plan.add(name)),
-                other => other,
-            })
-            .collect();
-        let kinds = Kinds {
-            items: &self.items,
-            names: &self.columns,
-            compares: &self.compares,
-            readings: &readings,
-        };
-        let watch = Watch::of(&kinds, self.rules);
-        let looked_up: Vec<usize> = (0..columns.len())
-            .filter(|at| matches!(readings[*at], Reading::Lookup(_)))
-            .collect();
-        let telling = looked_up.iter().copied();
-        Program {
-            stamp: vec![0; self.items.len()],
-            looked: vec![0; columns.len()],
-            telling: telling.filter(|at| columns[*at].nothing != 0).collect(),
-            looked_up,
-            items: self.items,
-            columns,
-            readings,
-            plan,
-            compares: self.compares,
-            watch,
-            hasher: RandomState::new(),
-            generation: 0,
-        }
-    }
-}
-
-fn condition(condition_: &Condition, searches: &BTreeMap<&str, Expr>) -> Expr {
-    match condition_ {
-        Condition::Name(name) => searches[name.as_str()].clone(),
-        Condition::Not(inner) => Expr::Not(Box::new(condition(inner, searches))),
-        Condition::And(parts) => Expr::And(parts.iter().map(|p| condition(p, searches)).collect()),
-        Condition::Or(parts) => Expr::Or(parts.iter().map(|p| condition(p, searches)).collect()),
-    }
+/// How keywords are found.
+struct Keywords {
+    /// The column that stands for the whole record.
+    column: usize,
+    /// Items true where a literal of a keyword is in what a client sent encoded.
+    in_requests: Vec<u32>,
+    /// Scratch: a record without escapes.
+    plain: String,
 }
 
 /// One row of a batch: what has been found true, and how to read the rest.
@@ -389,9 +198,12 @@ impl Program {
             self.next_generation();
             candidates.clear();
             candidates.extend(&self.watch.unconditional);
-            for (column, entries) in self.columns.iter().zip(&entries) {
-                let Some(entries) = entries else { continue };
-                for &item in &column.truths[entries[row] as usize] {
+            for (column, entries) in &entries {
+                let entry = entries[row] as usize;
+                if entry == 0 {
+                    continue;
+                }
+                for &item in &self.columns[*column].truths[entry] {
                     self.stamp[item as usize] = self.generation;
                     candidates.extend(&self.watch.woken[item as usize]);
                 }
@@ -421,24 +233,28 @@ impl Program {
         self.plan = plan;
     }
 
-    /// The columns of the batch, and for each plain one the entry of every row.
-    fn read_plain<'b>(&mut self, batch: &'b EventBatch) -> (Vec<Column<'b>>, Vec<Option<Vec<u32>>>) {
+    /// The columns of the batch, and the entry of every row for those of the plain ones in which
+    /// some row has one that says anything (entry 0 does not).
+    fn read_plain<'b>(&mut self, batch: &'b EventBatch) -> (Vec<Column<'b>>, Vec<(usize, Vec<u32>)>) {
         let mut plain = Vec::with_capacity(self.columns.len());
-        let mut entries = Vec::with_capacity(self.columns.len());
-        for (column, reading) in self.columns.iter_mut().zip(&self.readings) {
+        let mut telling = Vec::new();
+        for (at, (column, reading)) in self.columns.iter_mut().zip(&self.readings).enumerate() {
             column.forget_when_full();
             let source = match reading {
                 Reading::Plain => Column::of(batch, &column.name),
                 _ => Column::Absent,
             };
-            entries.push((*reading == Reading::Plain).then(|| {
-                (0..batch.rows())
-                    .map(|row| column.entry(source.value(row), &self.hasher, &self.items))
-                    .collect()
-            }));
+            let silent = matches!(source, Column::Absent) && column.nothing == 0;
+            if *reading == Reading::Plain && !silent {
+                let entry = |row| column.entry(source.value(row), &self.hasher, &self.items);
+                let entries: Vec<u32> = (0..batch.rows()).map(entry).collect();
+                if entries.iter().any(|entry| *entry != 0) {
+                    telling.push((at, entries));
+                }
+            }
             plain.push(source);
         }
-        (plain, entries)
+        (plain, telling)
     }
 
     /// Looks into JSON and at the whole record, where a rule needs it that could still hold or
@@ -487,9 +303,22 @@ impl Program {
             let entry = match lookups.cell(field as usize) {
                 CellOrColumn::Value(value) => column.entry(value, &self.hasher, &self.items),
                 CellOrColumn::Cell(cell @ (Cell::List(_) | Cell::Object)) => {
-                    let mut values = Vec::new();
-                    cell.each(&mut |value| values.push(value));
-                    column.entry_of(&values, &self.hasher, &self.items)
+                    let mut few = [Value::Null; FEW];
+                    let mut count = 0;
+                    cell.each(&mut |value| {
+                        if let Some(place) = few.get_mut(count) {
+                            *place = value;
+                        }
+                        count += 1;
+                    });
+                    match few.get(..count) {
+                        Some(values) => column.entry_of(values, &self.hasher, &self.items),
+                        None => {
+                            let mut values = Vec::with_capacity(count);
+                            cell.each(&mut |value| values.push(value));
+                            column.entry_of(&values, &self.hasher, &self.items)
+                        }
+                    }
                 }
                 CellOrColumn::Cell(cell) => {
                     let mut single = Value::Null;
@@ -518,26 +347,45 @@ impl Program {
 
     /// Marks the keywords that are in the row. Records hardly repeat: nothing is remembered.
     fn look_at_record(&mut self, record: &Record<'_>, row: usize, candidates: &mut Vec<u32>) {
+        if self.holds_no_keyword(record, row) {
+            return;
+        }
+        let Some(keywords) = &self.keywords else { return };
         let texts = record.texts(row);
         let values: Vec<Value<'_>> = texts.iter().map(|text| Value::Text(text)).collect();
-        for (column, reading) in self.columns.iter_mut().zip(&self.readings) {
-            if *reading != Reading::Record {
-                continue;
-            }
-            column.judge(&values, !values.is_empty(), &self.items);
-            for &item in column.asked() {
-                self.stamp[item as usize] = self.generation;
-                candidates.extend(&self.watch.woken[item as usize]);
-            }
+        let column = &mut self.columns[keywords.column];
+        column.judge(&values, !values.is_empty(), &self.items);
+        for &item in column.held() {
+            self.stamp[item as usize] = self.generation;
+            candidates.extend(&self.watch.woken[item as usize]);
         }
+    }
+
+    /// Whether no literal of a keyword is in the row, without putting its texts together.
+    fn holds_no_keyword(&mut self, record: &Record<'_>, row: usize) -> bool {
+        let Some(keywords) = &mut self.keywords else {
+            return true;
+        };
+        let mut in_requests = keywords.in_requests.iter();
+        if in_requests.any(|item| self.stamp[*item as usize] == self.generation) {
+            return false;
+        }
+        let Some((raw, plain)) = record.at_first_sight(row, &mut keywords.plain) else {
+            return false;
+        };
+        let column = &mut self.columns[keywords.column];
+        column.is_silent(raw) && plain.is_none_or(|plain| column.is_silent(plain))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fields::View;
     use crate::ruleset::RuleSet;
     use crate::sigma::document::Document;
+    use haetae_event::Dataset;
+    use proptest::prelude::*;
 
     /// An item without literals is evaluated for every distinct URI.
     #[test]
@@ -563,5 +411,95 @@ mod tests {
             .filter(|item| !matches!(view(item), View::Score(_)))
             .count();
         assert!(costly <= 1, "{costly} items");
+    }
+
+    const KEYWORDS_TRIED: &str = "title: t\nid: t\nlogsource: {category: webserver}\ndetection:\n  \
+        keywords: [\"<a b\", 'k\\\\', '\\u0041x', \"'1'='1\", kelvin, 한글, \"%41\", aaaa%2fb]\n  condition: keywords\n";
+
+    fn of_keywords(dataset: Dataset) -> Program {
+        let mut rules = RuleSet::empty();
+        rules.load_text("t.yml", KEYWORDS_TRIED);
+        let mut builder = Builder::new(dataset);
+        for loaded in rules.loaded() {
+            if let Document::Rule(rule) = loaded.document.as_ref() {
+                assert!(builder.add(rule, 0).is_ok());
+            }
+        }
+        builder.build()
+    }
+
+    fn batch_of(dataset: Dataset, raws: &[String], uris: Option<&[String]>) -> EventBatch {
+        use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+        let texts =
+            |texts: &[String]| -> ArrayRef { std::sync::Arc::new(StringViewArray::from_iter_values(texts)) };
+        let mut columns = vec![("raw", texts(raws))];
+        columns.extend(uris.map(|uris| ("uri", texts(uris))));
+        EventBatch {
+            tenant: haetae_event::TenantId::default(),
+            dataset,
+            records: RecordBatch::try_from_iter(columns).expect("columns of one length"),
+        }
+    }
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "<a b",
+            "k\\",
+            "K\u{212a}ELVIN",
+            "\u{212a}elvin",
+            "\\u212aelvin",
+            "\\u003ca b",
+            "%3Ca%20b",
+            "%3Ca+b",
+            "&lt;a b",
+            "%2541",
+            "'1'='1",
+            "%271%27%3D%271",
+            "한글",
+            "\\ud55c\\uae00",
+            "{",
+            "\"",
+            "\\\"",
+            "\\u0041x",
+            "%",
+            "+",
+            "?",
+            "&",
+            "aaaa%2Fb",
+            "x",
+            " ",
+            "}",
+        ]);
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+        /// What is told at first sight is what all texts of the record say.
+        #[test]
+        fn no_keyword_is_overlooked(
+            raws in prop::collection::vec((pieces(), any::<bool>()), 1..6),
+            uris in prop::collection::vec(pieces(), 6),
+            is_request in any::<bool>(),
+        ) {
+            let raws: Vec<String> = raws
+                .into_iter()
+                .map(|(text, json)| if json { format!("{{\"a\":\"{text}\"}}") } else { text })
+                .collect();
+            let mut program = of_keywords(Dataset::Web);
+            let batch = batch_of(Dataset::Web, &raws, is_request.then(|| &uris[..raws.len()]));
+            let mut found = Vec::new();
+            program.run(&batch, |row, _| found.push(row));
+            let column = program.keywords.as_ref().map(|keywords| keywords.column).expect("there are some");
+            let record = Record::of(&batch);
+            for row in 0..raws.len() {
+                let texts = record.texts(row);
+                let values: Vec<Value<'_>> = texts.iter().map(|text| Value::Text(text)).collect();
+                program.columns[column].judge(&values, true, &program.items);
+                let holds = !program.columns[column].held().is_empty();
+                prop_assert_eq!(holds, found.contains(&row), "{:?} {:?}", raws[row], uris[row]);
+            }
+        }
     }
 }

@@ -25,8 +25,7 @@ impl Engine {
     /// next evaluation, then the oldest cells go, then the keys that were silent longest.
     pub(super) fn make_room(&mut self) {
         self.shrink_detectors();
-        let crowded = self.state.keys.len() > self.options.keys_max;
-        if !crowded && self.cells() <= self.options.cells_max {
+        if !self.is_crowded() && self.cells() <= self.options.cells_max {
             return;
         }
         let mut now = Evaluation::default();
@@ -55,11 +54,19 @@ impl Engine {
         }
         for _ in 0..8 {
             let keys = self.state.keys.len();
-            if self.cells() <= target && keys <= self.options.keys_max {
+            if self.cells() <= target && !self.is_crowded() {
                 break;
             }
             self.forget_keys((keys / 4).max(1));
         }
+    }
+
+    /// More keys than are allowed, or longer ones.
+    fn is_crowded(&self) -> bool {
+        /// Most keys are addresses; a name may be longer, not all of them.
+        const TEXT_BYTES: usize = 64;
+        let keys = &self.state.keys;
+        keys.len() > self.options.keys_max || keys.bytes() > self.options.keys_max.saturating_mul(TEXT_BYTES)
     }
 
     fn prune(&mut self) {

@@ -1,7 +1,8 @@
 //! The record as keywords see it: `raw`, or what is left of it.
 
 use super::lookup;
-use super::value::{Column, Value};
+use super::value::{Column, Value, decoded_request};
+use super::walk;
 use haetae_event::EventBatch;
 use haetae_event::decode;
 use std::borrow::Cow;
@@ -25,6 +26,9 @@ pub(super) const PARTS: [&str; 12] = [
     "message",
 ];
 
+/// Columns of what clients may have encoded.
+pub(super) const ENCODED: [&str; 3] = ["uri", "cs_referer", "http_referer"];
+
 /// Rows as texts to look for keywords in.
 pub(super) struct Record<'a> {
     raw: Column<'a>,
@@ -39,7 +43,7 @@ impl<'a> Record<'a> {
         Record {
             raw: Column::of(batch, "raw"),
             attrs: Column::of(batch, "attrs"),
-            encoded: ["uri", "cs_referer", "http_referer"].map(|name| Column::of(batch, name)),
+            encoded: ENCODED.map(|name| Column::of(batch, name)),
             parts: PARTS.iter().map(|name| Column::of(batch, name)).collect(),
         }
     }
@@ -52,7 +56,7 @@ impl<'a> Record<'a> {
         match self.raw.value(row) {
             Value::Text(raw) => {
                 texts.push(Cow::Borrowed(raw));
-                if raw.starts_with(['{', '[']) && raw.contains('\\') {
+                if is_escaped(raw) {
                     lookup::leaves(raw, true, &mut |text| texts.push(Cow::Owned(text.to_owned())));
                 }
             }
@@ -62,6 +66,28 @@ impl<'a> Record<'a> {
         texts
     }
 
+    /// The raw record, and where it is JSON with escapes also a text without them (made in
+    /// `plain`): literals which are in neither, nor in what [`ENCODED`] columns hold decoded, are
+    /// in none of the row's texts. `None` where only those texts can tell.
+    pub fn at_first_sight<'s>(
+        &self,
+        row: usize,
+        plain: &'s mut String,
+    ) -> Option<(&'a str, Option<&'s str>)> {
+        let Value::Text(raw) = self.raw.value(row) else {
+            return None;
+        };
+        let escaped = is_escaped(raw);
+        if escaped {
+            plain.clear();
+            walk::unescape(raw, plain);
+        }
+        let plain = escaped.then_some(plain.as_str());
+        let is_request = || self.encoded.iter().any(|column| column.value(row) != Value::Null);
+        let hides = is_encoded(plain.unwrap_or(raw)) && !is_request();
+        (!hides).then_some((raw, plain))
+    }
+
     /// A `+` is a space only in a URI: every time of an access log has one.
     fn decoded(&self, row: usize, texts: &mut Vec<Cow<'a, str>>) {
         let mut is_request = false;
@@ -69,7 +95,7 @@ impl<'a> Record<'a> {
             if let Value::Text(text) = column.value(row) {
                 is_request = true;
                 if decode::may_be_encoded(text) {
-                    texts.push(decode::attack_text(text));
+                    texts.push(Cow::Owned(decoded_request(text).0));
                 }
             }
         }
@@ -78,7 +104,7 @@ impl<'a> Record<'a> {
         }
         let own: Vec<Cow<'a, str>> = texts
             .iter()
-            .filter(|text| text.contains(['%', '&']))
+            .filter(|text| is_encoded(text))
             .map(|text| Cow::Owned(decode::attack_text(text).into_owned()))
             .collect();
         texts.extend(own);
@@ -101,4 +127,22 @@ impl<'a> Record<'a> {
             lookup::leaves(attrs, false, &mut |text| texts.push(Cow::Owned(text.to_owned())));
         }
     }
+}
+
+/// Whether the record is JSON with escapes in it.
+fn is_escaped(raw: &str) -> bool {
+    raw.starts_with(['{', '[']) && memchr::memchr(b'\\', raw.as_bytes()).is_some()
+}
+
+/// Whether decoding could change a text that is no part of a request: `%` alone, as in the
+/// mnemonics of routers, is no escape. A `+` is undone only beside one.
+fn is_encoded(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut percent = false;
+    let escape = memchr::memchr2_iter(b'%', b'&', bytes).any(|at| {
+        percent |= bytes[at] == b'%';
+        bytes[at] == b'&'
+            || matches!(bytes.get(at + 1), Some(next) if next.is_ascii_hexdigit() || matches!(next, b'u' | b'U'))
+    });
+    escape || percent && memchr::memchr(b'+', bytes).is_some()
 }

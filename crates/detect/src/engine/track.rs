@@ -260,6 +260,11 @@ impl Track {
         }
     }
 
+    /// Everything that is remembered, key by key.
+    pub fn states(&self) -> &[KeyState] {
+        &self.states
+    }
+
     /// Oldest event time remembered.
     pub fn oldest(&self) -> Option<i64> {
         self.states
@@ -353,6 +358,31 @@ impl KeyState {
             open,
             changes,
         }
+    }
+
+    /// The stretches in which the test of `mode` holds, whatever the track's own test is, over the
+    /// windows that end in `from..until`; nothing of it is kept.
+    pub fn found_under(&self, mode: &Mode, (from, until): (i64, i64)) -> Vec<Found> {
+        let mut cells = std::borrow::Cow::Borrowed(&self.cells);
+        if self.settled < cells.len() {
+            windows::settle(cells.to_mut(), self.settled, &mut Vec::new(), mode);
+        }
+        let first = cells.partition_point(|cell| cell.0 <= from.saturating_sub(mode.window_us));
+        let cells = &cells[first..cells.partition_point(|cell| cell.0 < until)];
+        let base = Base {
+            from: from.max(self.whole_from()),
+            ..Base::default()
+        };
+        let Some(mut scan) = Scan::new(mode, &base, cells) else {
+            return Vec::new();
+        };
+        scan.advance(mode, &base, cells, i64::MAX);
+        scan.found().to_vec()
+    }
+
+    /// Windows that end before this have lost events to the memory bound or to age.
+    pub fn whole_from(&self) -> i64 {
+        self.more.as_ref().map_or(i64::MIN, |more| more.base.from)
     }
 
     /// What watching correlations do not know yet.

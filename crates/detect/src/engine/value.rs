@@ -64,6 +64,14 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// What keeps accounts apart: a keyed hash where names may not be told, else the name.
+    pub fn accounts(batch: &'a EventBatch) -> Column<'a> {
+        match Column::of(batch, fields::ACCOUNT_KEY) {
+            Column::Absent => Column::of(batch, "account"),
+            keys => keys,
+        }
+    }
+
     pub fn value(&self, row: usize) -> Value<'a> {
         match self {
             Column::Text(a) if a.is_valid(row) => Value::Text(a.value(row)),
@@ -170,6 +178,19 @@ pub struct Decoded {
     has_query: bool,
 }
 
+/// What a client sent with every encoding undone, and the byte length of the stem in it. Stem and
+/// query are decoded apart.
+pub fn decoded_request(logged: &str) -> (String, usize) {
+    let (stem, query) = split_uri(logged);
+    let mut whole = decode::attack_text(stem).into_owned();
+    let length = whole.len();
+    if let Some(query) = query {
+        whole.push('?');
+        whole.push_str(&decode::attack_text(query));
+    }
+    (whole, length)
+}
+
 /// Lower case without a copy where nothing changes.
 pub fn lower(text: &str) -> Cow<'_, str> {
     if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -183,23 +204,17 @@ impl<'a> Derived<'a> {
     /// `decode`: whether any rule looks at decoded text of this column.
     pub fn new(logged: &'a str, decode: bool) -> Derived<'a> {
         let decoded = (decode && decode::may_be_encoded(logged)).then(|| {
-            let (stem, query) = split_uri(logged);
-            let mut whole = decode::attack_text(stem).into_owned();
+            let (whole, stem) = decoded_request(logged);
             let lower_stem = if whole.is_ascii() {
-                whole.len()
+                stem
             } else {
-                lower(&whole).len()
+                lower(&whole[..stem]).len()
             };
-            let stem = (whole.len(), lower_stem);
-            if let Some(query) = query {
-                whole.push('?');
-                whole.push_str(&decode::attack_text(query));
-            }
             Decoded {
                 lower: lower(&whole).into_owned(),
                 whole,
-                stem,
-                has_query: query.is_some(),
+                stem: (stem, lower_stem),
+                has_query: split_uri(logged).1.is_some(),
             }
         });
         Derived {

@@ -13,11 +13,14 @@ mod settings;
 pub use counts::{Counts, Origin};
 pub use settings::InlineSettings;
 
-use crate::engine::value::{Column, Value, split_uri};
+use crate::behaviours::paths::{Segments, normalised};
+use crate::engine::value::{Column, Value};
 use ahash::RandomState;
 use aho_corasick::AhoCorasick;
 use haetae_event::asset::is_asset;
+use haetae_event::net::parse_address;
 use haetae_event::{EventBatch, TenantId};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One request, as the site describes it.
@@ -71,11 +74,34 @@ pub trait InlineModel: Send + Sync {
 
 /// The judge. Shared by all connections; a request takes at most four short locks.
 pub struct Inline {
-    settings: InlineSettings,
-    agents: AhoCorasick,
-    counts: Counts,
+    seed: RwLock<Arc<Seed>>,
     hasher: RandomState,
     model: RwLock<Option<Arc<dyn InlineModel>>>,
+}
+
+/// The seed rules, ready for requests, with what was counted for them.
+struct Seed {
+    settings: InlineSettings,
+    agents: AhoCorasick,
+    counts: Arc<Counts>,
+}
+
+impl Seed {
+    fn new(settings: InlineSettings, counts: Arc<Counts>) -> Seed {
+        let agents = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(&settings.user_agent.contains)
+            .expect("a list of names fits an automaton");
+        Seed {
+            settings,
+            agents,
+            counts,
+        }
+    }
+
+    fn counts_of(settings: &InlineSettings) -> Arc<Counts> {
+        Arc::new(Counts::new(settings.window_s, settings.memory_mib << 20))
+    }
 }
 
 /// What a window's key is about.
@@ -87,17 +113,36 @@ impl Inline {
     /// # Panics
     /// When the list of agents is larger than an automaton can be (2 GiB).
     pub fn new(settings: InlineSettings, model: Option<Box<dyn InlineModel>>) -> Inline {
-        let agents = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(&settings.user_agent.contains)
-            .expect("a list of names fits an automaton");
+        let counts = Seed::counts_of(&settings);
         Inline {
-            counts: Counts::new(settings.window_s, settings.memory_mib << 20),
-            agents,
-            settings,
+            seed: RwLock::new(Arc::new(Seed::new(settings, counts))),
             hasher: RandomState::new(),
             model: RwLock::new(model.map(Arc::from)),
         }
+    }
+
+    /// Other seed rules from the next request on. What was counted stays, unless the window or the
+    /// memory is another.
+    ///
+    /// # Panics
+    /// As [`Inline::new`].
+    pub fn set_settings(&self, settings: InlineSettings) {
+        let before = self.seed();
+        if before.settings == settings {
+            return;
+        }
+        let same = before.settings.window_s == settings.window_s
+            && before.settings.memory_mib == settings.memory_mib;
+        let counts = match same {
+            true => before.counts.clone(),
+            false => Seed::counts_of(&settings),
+        };
+        let seed = Arc::new(Seed::new(settings, counts));
+        *self.seed.write().unwrap_or_else(PoisonError::into_inner) = seed;
+    }
+
+    fn seed(&self) -> Arc<Seed> {
+        self.seed.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Another model, or none, from the next request on.
@@ -112,11 +157,12 @@ impl Inline {
     /// Counts the request and judges it.
     pub fn judge(&self, request: &InlineRequest<'_>) -> Answer {
         let mut verdict = Held::default();
-        let counted = self.count(request, Origin::Inline);
-        self.rates(&counted, &mut verdict);
-        self.agent(request, &mut verdict);
-        self.accept(request, &mut verdict);
-        let mut answer = verdict.answer(self.settings.score_min);
+        let seed = self.seed();
+        let counted = seed.count(&self.hasher, request, Origin::Inline);
+        seed.rates(&counted, &mut verdict);
+        seed.agent(request, &mut verdict);
+        seed.accept(request, &mut verdict);
+        let mut answer = verdict.answer(seed.settings.score_min);
         // The model sees every request, so that its window is whole when no rule holds.
         let model = self.model();
         let judged = model
@@ -149,6 +195,7 @@ impl Inline {
             Value::Text(text) => Some(text),
             _ => None,
         };
+        let seed = self.seed();
         for (row, &ts_us) in batch.ts().values().iter().enumerate() {
             let (Some(ip), Some(uri)) = (text(0, row), text(2, row)) else {
                 continue;
@@ -162,32 +209,31 @@ impl Inline {
                 ua: text(3, row),
                 headers: None,
             };
-            self.count(&request, Origin::Log);
+            seed.count(&self.hasher, &request, Origin::Log(batch.dataset));
         }
     }
 
     /// Clients and paths that are remembered, and how many were forgotten to make room.
     pub fn keys(&self) -> (usize, u64) {
-        self.counts.keys()
+        self.seed().counts.keys()
     }
+}
 
-    fn count(&self, request: &InlineRequest<'_>, origin: Origin) -> Counted {
+impl Seed {
+    fn count(&self, hasher: &RandomState, request: &InlineRequest<'_>, origin: Origin) -> Counted {
         let at = request.ts_us.div_euclid(1_000_000);
-        let client = self.hasher.hash_one((request.tenant.as_str(), request.ip));
+        let client = hasher.hash_one((request.tenant.as_str(), client_of(request.ip)));
         let count = |kind: u8, of: &str| {
-            let key = self.hasher.hash_one((client, kind, of));
+            let key = hasher.hash_one((client, kind, of));
             self.counts.count(key, at, origin)
         };
-        let stem = split_uri(request.uri).0;
-        let sensitive = stem.split('/').any(|segment| {
-            let listed = &self.settings.sensitive_uri.segments;
-            listed.iter().any(|known| known.eq_ignore_ascii_case(segment))
-        });
+        let path = normalised(request.uri);
+        let sensitive = Segments::of(&path).any_of(&self.settings.sensitive_uri.segments);
         Counted {
             client: count(CLIENT, ""),
             sensitive: if sensitive { count(SENSITIVE, "") } else { 0 },
             // The query is left out: changing it does not make another file.
-            static_file: if is_asset(stem) { count(STATIC, stem) } else { 0 },
+            static_file: if is_asset(&path) { count(STATIC, &path) } else { 0 },
         }
     }
 
@@ -252,6 +298,15 @@ impl Inline {
             Some(_) => return,
         };
         verdict.hold("inline.accept", self.settings.accept.score, line.into());
+    }
+}
+
+/// Who is counted as one: an address, of v6 its /64, which is what one customer or one machine has
+/// and may change within at will (RFC 8981; RIPE-690 on assignments).
+fn client_of(ip: &str) -> Result<[u8; 8], &str> {
+    match ip.contains(':').then(|| parse_address(ip)).flatten() {
+        Some(IpAddr::V6(six)) => Ok(*six.octets().first_chunk().expect("sixteen octets")),
+        _ => Err(ip),
     }
 }
 

@@ -70,7 +70,33 @@ impl InlineSettings {
     /// # Errors
     /// What is wrong with the text, with its line.
     pub fn parse(text: &str) -> Result<InlineSettings, String> {
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+        let settings: InlineSettings = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        settings.checked()
+    }
+
+    fn checked(self) -> Result<InlineSettings, String> {
+        if !(1..=3_600).contains(&self.window_s) {
+            return Err(format!("`window_s` is {}: 1 to 3600 seconds", self.window_s));
+        }
+        if !(1..=4_096).contains(&self.memory_mib) {
+            return Err(format!("`memory_mib` is {}: 1 to 4096 MiB", self.memory_mib));
+        }
+        let scores = [
+            ("score_min", self.score_min),
+            ("ip_rate.score", self.ip_rate.score),
+            ("sensitive_uri.score", self.sensitive_uri.score),
+            ("static_repeat.score", self.static_repeat.score),
+            ("user_agent.score", self.user_agent.score),
+            ("user_agent.empty_score", self.user_agent.empty_score),
+            ("accept.score", self.accept.score),
+        ];
+        if let Some((name, score)) = scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
+            return Err(format!("`{name}` is {score}: scores lie between 0 and 1"));
+        }
+        if self.user_agent.contains.iter().any(String::is_empty) {
+            return Err("an empty name in `user_agent.contains` is in every user agent".to_owned());
+        }
+        Ok(self)
     }
 }
 

@@ -290,12 +290,13 @@ fn kind(value: Option<&Value>) -> Result<Kind, ItemProblem> {
 }
 
 impl Kind {
-    fn temporal(self) -> bool {
+    /// Whether rules seen are counted.
+    pub(crate) fn temporal(self) -> bool {
         matches!(self, Kind::Temporal | Kind::TemporalOrdered)
     }
 
     /// Whether whole numbers are measured.
-    fn counts(self) -> bool {
+    pub(crate) fn counts(self) -> bool {
         self.temporal() || matches!(self, Kind::EventCount | Kind::ValueCount)
     }
 }
@@ -459,7 +460,15 @@ fn span_unbounded_us(text: &str) -> Option<i64> {
     Some(count.saturating_mul(unit))
 }
 
-fn threshold(kind: Kind, condition: &Map<String, Value>, rules: usize) -> Result<Threshold, ItemProblem> {
+/// The comparisons of a condition map, checked for a correlation of this kind over so many rules.
+///
+/// # Errors
+/// Unknown operators, numbers that are none, conditions no window can satisfy.
+pub(crate) fn threshold(
+    kind: Kind,
+    condition: &Map<String, Value>,
+    rules: usize,
+) -> Result<Threshold, ItemProblem> {
     let mut parts = Vec::new();
     for (key, value) in condition {
         let operator = match key.as_str() {

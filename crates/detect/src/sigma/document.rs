@@ -35,6 +35,8 @@ pub struct Custom {
     pub proxy_aware: bool,
     /// Matching events no further apart than this are one episode.
     pub gap_us: Option<i64>,
+    /// Risk score, 0 to 100, in place of the level's.
+    pub risk: Option<u8>,
     /// Of a filter: which sign its condition has.
     pub filter: Option<super::filter::Sign>,
 }
@@ -178,7 +180,7 @@ pub fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
 fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     let mut custom = Custom::default();
     let Some(value) = value else { return Ok(custom) };
-    let bad = "haetae: {entity: [field], proxy_aware: true, gap: 10m, filter: exclude}";
+    let bad = "haetae: {entity: [field], proxy_aware: true, gap: 10m, risk: 0..100, filter: exclude}";
     for (key, value) in value.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
             ("entity", Value::Array(fields)) => {
@@ -188,6 +190,9 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
                     .collect();
             }
             ("proxy_aware", Value::Bool(on)) => custom.proxy_aware = *on,
+            ("risk", Value::Number(score)) if score.as_u64().is_some_and(|score| score <= 100) => {
+                custom.risk = score.as_u64().and_then(|score| u8::try_from(score).ok());
+            }
             ("filter", Value::String(text)) if super::filter::Sign::named(text).is_some() => {
                 custom.filter = super::filter::Sign::named(text);
             }
@@ -312,6 +317,11 @@ impl Document {
     pub fn answers_to(&self, reference: &str) -> bool {
         let attributes = self.attributes();
         attributes.id == reference || attributes.name.as_deref() == Some(reference)
+    }
+
+    /// Whether it is a correlation of whole numbers: events, values, rules.
+    pub fn counts(&self) -> bool {
+        matches!(self, Document::Correlation(_, correlation) if correlation.kind.counts())
     }
 
     pub fn attributes(&self) -> &Attributes {

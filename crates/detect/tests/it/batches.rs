@@ -189,7 +189,8 @@ pub fn sections(names: &[&str]) -> Engine {
     Engine::new(rules, EngineOptions::one_shot())
 }
 
-fn section(name: &str) -> String {
+/// One section of the built-in `detectors.yml`.
+pub fn section(name: &str) -> String {
     let begins = format!("{name}:");
     let own = |line: &&str| line.starts_with(' ') || line.starts_with('#') || line.is_empty();
     let mut lines = haetae_detect::ruleset::BUILTIN_DETECTORS

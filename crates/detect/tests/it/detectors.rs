@@ -121,6 +121,12 @@ fn a_proxy_in_front_of_everybody_is_lowered() {
         row.ua = Some(format!("Mozilla/5.0 agent {}", n % 60));
         rows.push(row);
     }
+    let assets = rows.iter().step_by(2).map(|page| Row {
+        uri: Some("/static/site.css".into()),
+        ..page.clone()
+    });
+    let (pages, assets) = (rows.clone(), assets.collect::<Vec<_>>());
+    rows.extend(assets);
     let of = |rows: &[Row]| {
         episodes(Dataset::Web, rows)
             .into_iter()
@@ -130,6 +136,8 @@ fn a_proxy_in_front_of_everybody_is_lowered() {
     let proxy = of(&rows);
     assert_eq!(proxy.level, Level::Medium);
     assert!(proxy.facts.iter().any(|(_, value)| value.contains("proxy")));
+    // User agents are easily made up.
+    assert_eq!(of(&pages).level, Level::High);
     for row in &mut rows {
         row.ua = Some("one agent".into());
     }

@@ -211,6 +211,72 @@ fn crawlers_offices_and_partners_are_not_told_as_attackers() {
     assert!(told.iter().all(|e| e.entity.value != "192.0.2.200"), "{told:?}");
 }
 
+/// A client whose requests cost like a crowd's, under many names and with a POST now and then.
+fn disguised(post: &str) -> Vec<Episode> {
+    let mut site = Site::new(5);
+    site.ordinary(6, 60, None);
+    for n in 0..3_000i64 {
+        let ua = format!("Mozilla/5.0 (Linux; Android 14; SM-{}) Mobile", n % 400);
+        site.get(
+            4 * HOUR + n * SECOND,
+            "45.0.0.9",
+            &ua,
+            &format!("/api/report?id={n}"),
+            4 * MB,
+            "Miss",
+        );
+        if n % 100 == 0 {
+            let hit = site.hits.last_mut().expect("just asked");
+            (hit.method, hit.uri) = ("POST", post.into());
+        }
+    }
+    let told = edos(&site.hits);
+    told.into_iter()
+        .filter(|e| e.rule_id == "edos.heavy_client" && e.entity.value == "45.0.0.9")
+        .collect()
+}
+
+#[test]
+fn other_names_and_empty_posts_hide_no_spender() {
+    assert!(!disguised("/api/track").is_empty());
+    assert!(!disguised("/login").is_empty(), "a form shown again");
+    assert!(disguised("/api/orders").is_empty(), "a partner that orders");
+}
+
+#[test]
+fn sums_over_clients_say_what_they_lack() {
+    let told = |bytes_max: usize| {
+        let options = EngineOptions {
+            detector_bytes_max: bytes_max,
+            ..EngineOptions::one_shot()
+        };
+        let mut site = Site::new(3);
+        site.ordinary(9, 60, None);
+        site.attack(Attack::Botnet, 9);
+        let mut engine = engine_with(options, CostOptions::default());
+        for part in site.hits.chunks(8_192) {
+            engine.observe(&batch(part));
+        }
+        let found = engine.evaluate(&Closing::everything()).episodes;
+        let networks: Vec<Episode> = found
+            .into_iter()
+            .filter(|e| e.detector == "edos" && e.facts.iter().any(|(key, _)| key == "clients"))
+            .collect();
+        (networks, engine.stats())
+    };
+    let says = |e: &Episode| {
+        e.facts
+            .iter()
+            .any(|(key, said)| key == "sums" && said.starts_with("at least"))
+    };
+    let (whole, stats) = told(256 << 20);
+    assert!(!whole.is_empty() && !whole.iter().any(says), "{whole:?}");
+    let half = stats.detector_bytes / 4 * 3;
+    let (part, stats) = told(half);
+    assert!(stats.evicted_entities > 0);
+    assert!(!part.is_empty() && part.iter().all(says), "{part:?}");
+}
+
 #[test]
 fn a_million_clients_stay_within_the_bound_and_the_spender_stays_exact() {
     let options = EngineOptions {

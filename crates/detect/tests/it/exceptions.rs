@@ -91,3 +91,40 @@ fn a_mistake_makes_the_whole_file_void_and_is_told_with_its_line() {
         assert_eq!(told(rules, &visits()).0.len(), 3, "{entry}");
     }
 }
+
+#[test]
+fn a_slip_of_the_pen_is_told_with_what_may_be_meant() {
+    let told = |rule: &str| {
+        let text = format!(
+            "exceptions:\n  - {{rule: {rule}, entity: x, until: 2027-01-01, owner: kim, reason: r}}\n"
+        );
+        let mut rules = RuleSet::builtin();
+        rules.load_exceptions("exceptions.yml", &text);
+        rules.diagnostics().first().map(|d| d.hint.clone())
+    };
+    for good in [
+        "edos.heavy_client",
+        "surge.web",
+        "login_taken.cloudfront",
+        "http_flood.client.alb",
+        "claimed_crawler.googlebot.web",
+        "isolation_forest.traffic",
+    ] {
+        assert_eq!(told(good), None, "{good}");
+    }
+    for (slip, meant) in [
+        ("edos.heavy_clinet", "\"edos.heavy_client\""),
+        ("surge.wbe", "\"surge.web\""),
+        ("port_scn.vpcflow", "\"port_scan.vpcflow\""),
+        // A rule's name where its id belongs.
+        ("web_probing", "\"0d89db0b-bfb6-4f20-9108-c23ad0efd84c\""),
+        ("nothing.like.it", "rules list"),
+        ("surge", "rules list"),
+    ] {
+        assert!(
+            told(slip).is_some_and(|hint| hint.contains(meant)),
+            "{slip}: {:?}",
+            told(slip)
+        );
+    }
+}

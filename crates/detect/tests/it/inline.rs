@@ -63,6 +63,9 @@ fn paths_that_guard_something_bear_less() {
     let judge = inline();
     let logins = (0..40).map(|n| ask(&judge, f64::from(n), "203.0.113.9", "/api/Login?x=1"));
     assert_eq!(first_alarm(logins), Some(30));
+    let written = ["//lo%67in", "/LOGIN;jsessionid=1", "/x/../login/"];
+    let odd = (0..40).map(|n| ask(&judge, f64::from(n), "203.0.113.13", written[n as usize % 3]));
+    assert_eq!(first_alarm(odd), Some(30));
     let pages = (0..40).map(|n| ask(&judge, f64::from(n), "203.0.113.10", "/blogging/login-tips"));
     assert_eq!(first_alarm(pages), None);
     let pictures = (0..40).map(|n| ask(&judge, f64::from(n), "203.0.113.11", &format!("/logo.png?{n}")));
@@ -173,4 +176,55 @@ fn a_model_is_asked_when_no_rule_holds() {
     let answer = ask(&calm, 1.0, "192.0.2.1", "/");
     assert!(!answer.anomaly && answer.rule_id.is_none());
     assert!((answer.score - 0.3).abs() < 1e-9);
+}
+
+#[test]
+fn a_folder_of_rules_may_change_the_seed_rules() {
+    let builtin = include_str!("../../../../rules/inline.yml");
+    let own = builtin.replace("requests_min: 100", "requests_min: 20");
+    let mut rules = haetae_detect::RuleSet::builtin();
+    let folder = std::env::temp_dir().join(format!("haetae-inline-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let load = |rules: &mut haetae_detect::RuleSet, text: &str| {
+        std::fs::write(folder.join("inline.yml"), text).expect("written");
+        rules.load_dir(&folder).expect("readable")
+    };
+    assert_eq!(load(&mut rules, &own), 0, "it is no rule");
+    assert!(rules.diagnostics().is_empty(), "{:?}", rules.diagnostics());
+    let judge = inline();
+    let mut at = 0.0;
+    let mut asked = |ip: &str| {
+        at += 0.1;
+        ask(&judge, at, ip, "/")
+    };
+    assert_eq!(first_alarm((0..15).map(|_| asked("203.0.113.9"))), None);
+    judge.set_settings(rules.inline());
+    assert_eq!(
+        first_alarm((0..15).map(|_| asked("203.0.113.9"))),
+        Some(5),
+        "what was counted stays"
+    );
+    for (broken, what) in [
+        (own.replace("score: 0.9", "score: 9"), "between 0 and 1"),
+        (own.replace("window_s: 60", "window_s: 0"), "window_s"),
+        (own.replace("memory_mib: 64", "memory: 64"), "memory"),
+        (own.replace("    - sqlmap", "    - ''"), "empty"),
+    ] {
+        let before = rules.diagnostics().len();
+        load(&mut rules, &broken);
+        let told = &rules.diagnostics()[before..];
+        assert_eq!(told.len(), 1);
+        assert!(told[0].message.contains(what), "{told:?}");
+        assert_eq!(rules.inline().ip_rate.requests_min, 20, "the good one stays");
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn addresses_of_one_network_of_version_six_are_one_client() {
+    let judge = inline();
+    let one = (0..150).map(|n| ask(&judge, f64::from(n) * 0.3, &format!("2001:db8:1:2::{n:x}"), "/"));
+    assert_eq!(first_alarm(one), Some(100));
+    let many = (0..150).map(|n| ask(&judge, f64::from(n) * 0.3, &format!("2001:db8:7:{n:x}::1"), "/"));
+    assert_eq!(first_alarm(many), None, "each in a /64 of its own");
 }

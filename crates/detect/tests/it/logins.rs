@@ -56,6 +56,24 @@ fn one_client_with_many_names_is_stuffing() {
 }
 
 #[test]
+fn a_log_in_written_otherwise_is_a_log_in() {
+    let ways = [
+        "/api/auth/lo%67in",
+        "//api//auth/Login",
+        "/api/x/../auth/login;jsessionid=1",
+    ];
+    let rows: Vec<Row> = (0..39usize)
+        .map(|n| Row {
+            uri: Some(ways[n % 3].into()),
+            ..login(n as f64 * 3.0, "203.0.113.7", Some(&format!("user{n}")), 401)
+        })
+        .collect();
+    let found = told(&rows);
+    let client = of(&found, "ip", "203.0.113.7");
+    assert!(client.iter().any(|e| e.count == 39), "{found:?}");
+}
+
+#[test]
 fn ten_failures_are_not_more_than_ten() {
     let rows = |count: i32| -> Vec<Row> {
         (0..count)
@@ -105,6 +123,29 @@ fn one_account_from_many_places_is_told_at_once_and_taken_when_it_falls() {
         (taken.entity.value.as_str(), taken.level),
         ("victim", Level::High)
     );
+}
+
+#[test]
+fn whichever_of_many_guessers_gets_in_is_noticed() {
+    let address = |n: u32| format!("198.51.{}.{}", n / 200, n % 200);
+    for lucky in (0..200).step_by(23) {
+        let mut rows: Vec<Row> = (0..200)
+            .map(|n| login(f64::from(n) * 2.0, &address(n), Some("victim"), 401))
+            .collect();
+        rows.push(login(410.0, &address(lucky), Some("victim"), 200));
+        let found = told(&rows);
+        assert!(
+            found.iter().any(|e| e.detector == "login_taken"),
+            "{lucky}: {found:?}"
+        );
+        rows.pop();
+        rows.push(login(410.0, "192.0.2.77", Some("victim"), 200));
+        let found = told(&rows);
+        assert!(
+            found.iter().all(|e| e.detector != "login_taken"),
+            "{lucky}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod batches;
 mod bounds;
 mod cases;
+mod catalogue;
 mod clients;
 mod correlation;
 mod crawlers;
@@ -16,7 +17,9 @@ mod network;
 mod order;
 mod payload;
 mod payments;
+mod risk;
 mod shared;
 mod sigma_language;
 mod simulated;
 mod spending;
+mod tune;

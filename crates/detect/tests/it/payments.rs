@@ -30,7 +30,10 @@ fn buy(rows: &mut Vec<Row>, at: f64, session: &str) {
 fn people(count: u32) -> Vec<Row> {
     let mut rows = Vec::new();
     for n in 0..count {
+        let begin = rows.len();
         buy(&mut rows, f64::from(n) * 20.0, &format!("person{n}"));
+        let home = |row: &mut Row| row.src = Some(format!("203.0.113.{n}"));
+        rows[begin..].iter_mut().for_each(home);
     }
     rows
 }
@@ -53,7 +56,7 @@ fn skipped_repeated_and_disordered_payments_are_told() {
             at,
             "skipper",
             "POST",
-            "/api/payments",
+            ["/api/payments", "/api/%70ayments", "//api/payments;v=1"][n as usize % 3],
             [200, 400, 409][n as usize % 3],
         ));
         rows.push(step(at, "disordered", "POST", "/api/payments", 200));
@@ -164,6 +167,7 @@ fn an_app_has_its_own_way() {
             for (offset, uri) in [(0.0, "/api/reservations"), (4.0, "/api/payments")] {
                 let mut row = step(at + offset, &format!("app{n}"), "POST", uri, 200);
                 row.ua = Some("HaetaeTicket/5.2 (Android 14)".into());
+                row.src = Some(format!("198.51.100.{n}"));
                 rows.push(row);
             }
         }
@@ -178,12 +182,73 @@ fn an_app_has_its_own_way() {
     assert_eq!(titles(&told(&rows), "copy").len(), 1);
 }
 
+fn skip(at: f64, src: &str, session: &str, ua: Option<&str>) -> Row {
+    let row = step(at, session, "POST", "/api/payments", 200);
+    Row {
+        src: Some(src.into()),
+        ua: ua.map(str::to_owned).or(row.ua.clone()),
+        ..row
+    }
+}
+
+#[test]
+fn a_program_that_few_pay_with_is_held_to_the_way_of_browsers() {
+    let told_of = |payments: u32, sessions: u32| -> Vec<Episode> {
+        let mut rows = people(60);
+        for n in 0..payments {
+            let session = format!("rare{}", n % sessions);
+            let at = 500.0 + f64::from(n) * 12.0;
+            rows.push(skip(at, "198.51.100.7", &session, Some("Rare/1.0 (none)")));
+        }
+        told(&rows)
+    };
+    let few = told_of(3, 1);
+    assert_eq!((few.len(), few[0].level), (1, Level::Low), "{few:?}");
+    assert!(few[0].confidence < 0.6, "{few:?}");
+    let many = told_of(8, 1);
+    assert_eq!((many.len(), many[0].level), (1, Level::Medium));
+    // Forty sessions of one address are no kind of their own.
+    let made_up = told_of(40, 40);
+    assert_eq!(made_up.len(), 1, "{made_up:?}");
+    assert_eq!(made_up[0].entity.value, "198.51.100.7");
+}
+
+#[test]
+fn a_session_for_each_payment_is_no_way_around() {
+    let mut rows = people(60);
+    for n in 0..20 {
+        let at = 500.0 + f64::from(n) * 12.0;
+        rows.push(skip(at, "198.51.100.7", &format!("fresh{n}"), None));
+    }
+    let found = told(&rows);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].entity.kind.as_str(), found[0].entity.value.as_str()),
+        ("ip", "198.51.100.7")
+    );
+    assert_eq!((found[0].level, found[0].count), (Level::High, 20));
+    // A few who stumble among many at one address are nothing.
+    let mut office = people(60);
+    let mut crowd = people(60);
+    for (n, row) in crowd.iter_mut().enumerate() {
+        row.session = Some(format!("office{}", n / WAY.len()));
+        row.src = Some("198.51.100.8".into());
+    }
+    office.extend(crowd);
+    for n in 0..4 {
+        let at = 500.0 + f64::from(n) * 12.0;
+        office.push(skip(at, "198.51.100.8", &format!("stray{n}"), None));
+    }
+    assert_eq!(told(&office), []);
+}
+
 #[test]
 fn many_people_behind_one_address_are_counted_fairly() {
     let mut rows = people(60);
     for row in &mut rows {
         // No session in the log, one address, one browser: all purchases interleave.
         row.session = None;
+        row.src = Some("192.0.2.1".into());
     }
     rows.extend(people(60).into_iter().map(|row| Row {
         at: row.at + 13.0,
@@ -240,7 +305,7 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 fn few_clients_suffice() -> haetae_detect::Engine {
-    let yaml = haetae_detect::ruleset::BUILTIN_DETECTORS
+    let yaml = section("payment")
         .replace("clients_min: 30", "clients_min: 2")
         .replace("required_share_min: 0.95", "required_share_min: 0.5");
     let mut rules = haetae_detect::RuleSet::empty();

@@ -1,10 +1,11 @@
 //! Which rows are attempts to log in, and how they ended.
 
 use super::settings::Accounts;
-use crate::behaviours::paths::{PathEnds, Segments, path_of};
+use crate::behaviours::paths::{PathEnds, Segments, normalised, path_of};
 use crate::engine::value::{Column, Value};
 use ahash::AHashMap;
 use haetae_event::EventBatch;
+use std::borrow::Cow;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +44,8 @@ pub struct Reader<'a> {
     event_outcome: Column<'a>,
     event_category: Column<'a>,
     event_action: Column<'a>,
-    /// Paths repeat: (log-in, form) by path.
-    known: AHashMap<&'a str, (bool, bool)>,
+    /// Paths repeat: by path as logged, how it reads when it is a log-in's, and whether it is a form.
+    known: AHashMap<&'a str, Option<(Cow<'a, str>, bool)>>,
 }
 
 /// Columns read here.
@@ -77,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `None` when the row is no log-in, else its end and its path.
-    pub fn attempt(&mut self, row: usize) -> Option<(Outcome, Option<&'a str>)> {
+    pub fn attempt(&mut self, row: usize) -> Option<(Outcome, Option<Cow<'a, str>>)> {
         match self.method.value(row) {
             Value::Text(method) if method.eq_ignore_ascii_case("POST") => self.request(row),
             Value::Null => self.event(row).map(|outcome| (outcome, None)),
@@ -85,30 +86,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn request(&mut self, row: usize) -> Option<(Outcome, Option<&'a str>)> {
+    fn request(&mut self, row: usize) -> Option<(Outcome, Option<Cow<'a, str>>)> {
         let Value::Text(uri) = self.uri.value(row) else {
             return None;
         };
         let path = path_of(uri);
-        let (login, form) = match self.known.get(path) {
-            Some(&known) => known,
+        let (read, form) = match self.known.get(path) {
+            Some(known) => known.clone(),
             None => {
-                let segments = Segments::of(path);
-                let login = self.patterns.logins.fit(&segments);
-                let found = (login, login && self.patterns.forms.fit(&segments));
+                let found = self.login(path);
                 if self.known.len() < KNOWN_MAX {
-                    self.known.insert(path, found);
+                    self.known.insert(path, found.clone());
                 }
                 found
             }
-        };
+        }?;
         let outcome = match self.status.value(row) {
             Value::Int(status) if self.patterns.failed.contains(&status) => Outcome::Failed,
             Value::Int(200) if form => Outcome::Failed,
             Value::Int(200..=399) => Outcome::Succeeded,
             _ => Outcome::Unknown,
         };
-        login.then_some((outcome, Some(path)))
+        Some((outcome, Some(read)))
+    }
+
+    /// How a log-in's path reads, and whether a form answers there.
+    fn login(&self, path: &'a str) -> Option<(Cow<'a, str>, bool)> {
+        let read = normalised(path);
+        let segments = Segments::of(&read);
+        let login = self.patterns.logins.fit(&segments);
+        let form = login && self.patterns.forms.fit(&segments);
+        login.then_some((read, form))
     }
 
     /// Authentication told by a system's own log.

@@ -20,6 +20,10 @@ pub const TAKEN: &str = "login_taken";
 pub const AGENT: &str = "login_agent";
 pub const SITE: &str = "login_site";
 
+const GOT_IN_FACT: &str = "accounts that got in";
+/// Facts whose values are names of accounts, with `, ` between them.
+pub const ACCOUNTS_FACTS: &[&str] = &[GOT_IN_FACT];
+
 /// T1110 with guessing (.001), spraying (.003) and stuffing (.004).
 const ATTACK_GUESSING: &[&str] = &["T1110.001"];
 const ATTACK_SPRAY: &[&str] = &["T1110.003"];
@@ -177,7 +181,7 @@ impl Judge<'_> {
         let taken = |sum: &Sum| {
             sum.failed > config.success_after_over
                 && sum.failing.distinct() >= config.success_addresses_min
-                && sum.failing.shares_any(&sum.succeeding)
+                && a_guesser_got_in(tally, sum)
                 && success_last(tally, sum)
         };
         for stretch in stretches(tally, window, i64::MAX, config.success_after_over, taken) {
@@ -295,6 +299,14 @@ impl Judge<'_> {
     }
 }
 
+/// Whether an address that failed succeeded as well.
+fn a_guesser_got_in(tally: &Tally, sum: &Sum) -> bool {
+    let minutes = sum.first.div_euclid(MINUTE_US)..=sum.last.div_euclid(MINUTE_US);
+    let cells = || tally.minutes.range(minutes.clone()).map(|(_, cell)| cell);
+    let failed = |hash: u64| cells().any(|cell| cell.has_failed(hash));
+    sum.succeeding.hashes().any(failed)
+}
+
 /// Whether a success came after a failure.
 fn success_last(tally: &Tally, sum: &Sum) -> bool {
     let minutes = sum.first.div_euclid(MINUTE_US)..=sum.last.div_euclid(MINUTE_US);
@@ -389,7 +401,7 @@ fn facts<'a>(sum: &Sum, names: impl Iterator<Item = &'a Box<str>>) -> Vec<(Strin
         if sum.succeeded > NAMES_MAX as u64 {
             list.push_str(", …");
         }
-        facts.push(("accounts that got in".to_owned(), list));
+        facts.push((GOT_IN_FACT.to_owned(), list));
     }
     facts
 }

@@ -21,6 +21,7 @@ use crate::detector::{Detector, Rows, Verdict, reconcile};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
+use crate::names::bounded;
 use ahash::AHashMap;
 use attempt::{Patterns, Reader};
 use haetae_event::net::{Cidr, parse_address};
@@ -28,11 +29,11 @@ use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, Entity, EventBatch, TenantId};
 use judge::Judge;
 use settings::Accounts;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use tally::{Seen, Tally};
 
-/// Names, user agents and paths longer than this are counted under their beginning.
-const NAME_BYTES_MAX: usize = 256;
+pub use judge::ACCOUNTS_FACTS;
 
 /// What attempts are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,13 +108,14 @@ impl Logins {
 
     fn count(&mut self, key: Key, seen: &Seen<'_>) {
         let name = key.value.len() + size_of::<Key>();
+        let of_account = key.by == By::Account;
         let tally = self.tallies.entry(key).or_default();
         let before = if tally.attempts == 0 {
             0
         } else {
             name + tally.bytes()
         };
-        tally.add(seen);
+        tally.add(seen, of_account);
         self.bytes = self.bytes + name + tally.bytes() - before;
     }
 
@@ -176,15 +178,6 @@ fn all_of(scope: u16) -> Key {
     }
 }
 
-/// The beginning of a text, at most [`NAME_BYTES_MAX`].
-fn bounded(text: &str) -> &str {
-    let mut end = text.len().min(NAME_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 /// The /24 or /48 of an address.
 fn network_of(address: &str) -> Option<String> {
     let address = parse_address(address)?;
@@ -195,7 +188,7 @@ fn network_of(address: &str) -> Option<String> {
     Some(Cidr::new(address, bits)?.to_string())
 }
 
-fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
+fn text<'a>(column: &Column<'a>, row: usize) -> Option<Cow<'a, str>> {
     match column.value(row) {
         Value::Text(text) if !text.is_empty() && text != "-" => Some(bounded(text)),
         _ => None,
@@ -225,17 +218,19 @@ impl Detector for Logins {
     fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
         let patterns = std::mem::take(&mut self.patterns);
         let mut reader = Reader::new(batch, &patterns);
-        let [agents, fingerprints, accounts, providers] =
-            ["ua", "ja4", "account", "src_asn"].map(|name| Column::of(batch, name));
+        let [agents, fingerprints, providers] = ["ua", "ja4", "src_asn"].map(|name| Column::of(batch, name));
+        let accounts = Column::accounts(batch);
         let mut scope = None;
         for (row, &ts) in batch.ts().values().iter().enumerate() {
             let Some((outcome, path)) = reader.attempt(row) else {
                 continue;
             };
             let scope = *scope.get_or_insert_with(|| self.scope(batch));
-            let address = text(&rows.src_ip, row);
-            let account = text(&accounts, row);
-            let path = path.map(bounded);
+            let [address, account, agent, fingerprint] =
+                [&rows.src_ip, &accounts, &agents, &fingerprints].map(|column| text(column, row));
+            let (address, account) = (address.as_deref(), account.as_deref());
+            let path = path.as_deref().map(bounded);
+            let path = path.as_deref();
             let seen = Seen {
                 ts,
                 outcome,
@@ -254,8 +249,8 @@ impl Detector for Logins {
                 (By::Account, account),
                 (By::Network, network.as_deref()),
                 (By::Provider, provider.as_deref()),
-                (By::Agent, text(&agents, row)),
-                (By::Fingerprint, text(&fingerprints, row)),
+                (By::Agent, agent.as_deref()),
+                (By::Fingerprint, fingerprint.as_deref()),
                 (By::Path, path),
             ];
             for (by, value) in values {

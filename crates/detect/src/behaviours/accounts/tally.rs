@@ -12,6 +12,10 @@ const EVIDENCE_BYTES_MAX: usize = 160;
 /// Names of accounts kept per minute for the text of a finding.
 const NAMES_MAX: usize = 4;
 
+/// Addresses kept per minute that failed for one account; of more the smallest hashes. Each has sent
+/// a request in this minute, so that they cost less than what was sent.
+const FAILED_MAX: usize = 4_096;
+
 /// One attempt, as a tally sees it.
 pub struct Seen<'a> {
     pub ts: i64,
@@ -39,6 +43,9 @@ pub struct Cell {
     /// Addresses of failures, and of successes.
     pub failing: Sample,
     pub succeeding: Sample,
+    /// Of one account: hashes of all addresses that failed, sorted. Which of hundreds got in is no
+    /// matter for a sample.
+    failed_from: Vec<u32>,
     /// Names that got in: the first in order of name.
     pub names: Vec<Box<str>>,
     /// The earliest failure.
@@ -46,7 +53,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    fn add(&mut self, seen: &Seen<'_>) {
+    fn add(&mut self, seen: &Seen<'_>, of_account: bool) {
         if self.attempts == 0 {
             (self.first, self.last) = (seen.ts, seen.ts);
         }
@@ -61,6 +68,9 @@ impl Cell {
                 self.first_failed = Some(self.first_failed.map_or(seen.ts, |ts| ts.min(seen.ts)));
                 if let Some(address) = seen.address {
                     self.failing.add(address, 1);
+                    if of_account {
+                        self.failed_from(address);
+                    }
                 }
                 self.witness(seen);
             }
@@ -76,6 +86,21 @@ impl Cell {
             }
             Outcome::Unknown => {}
         }
+    }
+
+    fn failed_from(&mut self, address: u64) {
+        let hash = (address >> 32) as u32;
+        if let Err(at) = self.failed_from.binary_search(&hash)
+            && at < FAILED_MAX
+        {
+            self.failed_from.insert(at, hash);
+            self.failed_from.truncate(FAILED_MAX);
+        }
+    }
+
+    /// Whether an address, by its hash, failed in this minute; known of accounts only.
+    pub fn has_failed(&self, address: u64) -> bool {
+        self.failed_from.binary_search(&((address >> 32) as u32)).is_ok()
     }
 
     fn witness(&mut self, seen: &Seen<'_>) {
@@ -117,6 +142,7 @@ impl Cell {
             + self.accounts.bytes()
             + self.failing.bytes()
             + self.succeeding.bytes()
+            + self.failed_from.capacity() * 4
             + names
             + self.evidence.as_ref().map_or(0, |(_, line)| line.len())
             + 16
@@ -156,10 +182,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn add(&mut self, seen: &Seen<'_>) {
+    /// `of_account`: whether this is the tally of one account.
+    pub fn add(&mut self, seen: &Seen<'_>, of_account: bool) {
         let cell = self.minutes.entry(seen.ts.div_euclid(MINUTE_US)).or_default();
         let before = if cell.attempts == 0 { 0 } else { cell.bytes() };
-        cell.add(seen);
+        cell.add(seen, of_account);
         self.bytes = self.bytes + cell.bytes() - before;
         self.attempts += 1;
         self.failed += u64::from(seen.outcome == Outcome::Failed);

@@ -15,11 +15,18 @@ pub const SLOT_US: i64 = 20_000_000;
 /// Slots before a slot that are its baseline: an hour.
 pub const BASELINE_SLOTS: i64 = 180;
 
+/// Slots since the first that is known, three minutes: with fewer, nothing is usual yet.
+const KNOWN_MIN: i64 = 9;
+
 /// Hosts watched.
 const SITES_MAX: usize = 500;
 /// Templates counted in one slot, those with the smallest hashes, so that which they are does not
 /// depend on the order of rows; what is beyond counts under template [`OTHERS`].
 const TEMPLATES_MAX: usize = 128;
+
+/// One slot: a map entry is about 12 bytes with its share of the free ones, and 20 to 25 is what a
+/// slot has.
+const SLOT_BYTES: usize = size_of::<Slot>() + 300;
 
 /// Stands for the templates that a slot has no room for.
 pub const OTHERS: u32 = 0;
@@ -27,9 +34,11 @@ pub const OTHERS: u32 = 0;
 /// What one slot held.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slot {
-    /// Requests that are no assets.
+    /// Requests that are no assets, by clients with timelines.
     pub requests: u32,
     pub assets: u32,
+    /// Requests without: of declared crawlers, for the site's health, or by nobody knows whom.
+    pub apart: u32,
     /// Of the requests, those with a referer.
     pub referers: u32,
     /// Requests by class of user agent.
@@ -43,6 +52,8 @@ pub struct Slot {
 pub struct Counted {
     /// `None` for an asset.
     pub template: Option<u32>,
+    /// There is a timeline that it belongs to.
+    pub watched: bool,
     pub referer: bool,
     pub agent: u8,
 }
@@ -53,6 +64,10 @@ impl Slot {
             self.assets += 1;
             return;
         };
+        if !counted.watched {
+            self.apart += 1;
+            return;
+        }
         self.requests += 1;
         self.referers += u32::from(counted.referer);
         self.agents[usize::from(counted.agent & 15)] += 1;
@@ -81,9 +96,14 @@ impl Slot {
         }
     }
 
+    fn all(&self) -> u64 {
+        u64::from(self.requests) + u64::from(self.assets) + u64::from(self.apart)
+    }
+
     fn join(&mut self, other: &Slot) {
         self.requests += other.requests;
         self.assets += other.assets;
+        self.apart += other.apart;
         self.others += other.others;
         self.referers += other.referers;
         for (own, theirs) in self.agents.iter_mut().zip(&other.agents) {
@@ -133,6 +153,9 @@ pub struct Site {
     pub dataset: Option<Dataset>,
     pub host: Option<Box<str>>,
     slots: BTreeMap<i64, Slot>,
+    /// Requests of all kinds in those slots, and the last slot there ever was.
+    total: u64,
+    last: i64,
 }
 
 /// A slot far above its baseline.
@@ -162,10 +185,14 @@ impl Site {
             // The hour before and nothing else: what lies further back may be forgotten or late.
             let before = || self.slots.range(slot - BASELINE_SLOTS..slot);
             let known = before().next().map_or(0, |(&first, _)| slot - first);
-            let mut counts: Vec<u32> = before().map(|(_, slot)| slot.of(template)).collect();
-            counts.resize(usize::try_from(known).unwrap_or(0).max(counts.len()).max(1), 0);
-            counts.sort_unstable();
-            let usual = counts[counts.len() / 2];
+            if known < KNOWN_MIN {
+                // A log that begins, or a host that nobody asked for an hour: any traffic would be
+                // a jump. Clients over a limit of their own have rules of their own.
+                continue;
+            }
+            let counts: Vec<u32> = before().map(|(_, slot)| slot.of(template)).collect();
+            let all = usize::try_from(known).unwrap_or(0).max(counts.len());
+            let usual = median(counts, all).max(self.usual_before_pause(slot, template));
             // Little baseline: more is asked for.
             let cold = if known < 15 { 2 } else { 1 };
             if f64::from(count) >= factor_min * f64::from(usual.max(1)) && count >= requests_min * cold {
@@ -181,17 +208,43 @@ impl Site {
         jumps
     }
 
+    /// The median of the slots before the host was last silent, those with requests: a log may
+    /// pause, and go on as before.
+    fn usual_before_pause(&self, slot: i64, template: u32) -> u32 {
+        let mut began = slot;
+        let mut before = self.slots.range(slot - BASELINE_SLOTS..slot).rev().peekable();
+        while before.next_if(|(at, _)| **at == began - 1).is_some() {
+            began -= 1;
+        }
+        let counts: Vec<u32> = before.map(|(_, slot)| slot.of(template)).collect();
+        let all = counts.len();
+        median(counts, all)
+    }
+
     pub fn prune(&mut self, before_us: i64) -> u64 {
         let keep = self
             .slots
             .split_off(&(before_us.div_euclid(SLOT_US) - BASELINE_SLOTS));
-        std::mem::replace(&mut self.slots, keep).len() as u64
+        let gone = std::mem::replace(&mut self.slots, keep).len() as u64;
+        self.total = self.slots.values().map(Slot::all).sum();
+        gone
     }
 
     fn bytes(&self) -> usize {
-        // A map entry is about 12 bytes with its share of the free ones; 20 is what a slot has.
-        self.slots.len() * (size_of::<Slot>() + 300) + 200
+        self.slots.len() * SLOT_BYTES + 200
     }
+}
+
+/// The median of so many counts, those that are not there being zero.
+fn median(mut counts: Vec<u32>, all: usize) -> u32 {
+    counts.sort_unstable();
+    let zeros = all.saturating_sub(counts.len());
+    let middle = counts.len().max(all) / 2;
+    middle
+        .checked_sub(zeros)
+        .and_then(|at| counts.get(at))
+        .copied()
+        .unwrap_or(0)
 }
 
 /// All hosts.
@@ -199,39 +252,61 @@ impl Site {
 pub struct Sites {
     index: AHashMap<(u16, Dataset, Option<Box<str>>), usize>,
     pub sites: Vec<Site>,
-    /// Requests to hosts there was no room for.
+    /// Requests to hosts that were given up for others.
     pub unseen: u64,
     bytes: usize,
 }
 
 impl Sites {
-    /// The site, made now if there is room.
-    pub fn site(&mut self, tenant: u16, dataset: Dataset, host: Option<&str>) -> Option<usize> {
+    /// The site, made now if it is new: when there is no room, in the place of the one with the
+    /// fewest requests, of equals the one silent longest. Places of others never change.
+    pub fn site(&mut self, tenant: u16, dataset: Dataset, host: Option<&str>) -> usize {
         // Found without copying the name only where the standard map allows it: one host in a
         // row is the rule, and the caller remembers it.
         let key = (tenant, dataset, host.map(Box::from));
         if let Some(&at) = self.index.get(&key) {
-            return Some(at);
+            return at;
         }
-        if self.sites.len() >= SITES_MAX {
-            return None;
-        }
-        self.sites.push(Site {
+        let fresh = Site {
             tenant,
             dataset: Some(dataset),
             host: key.2.clone(),
-            slots: BTreeMap::new(),
-        });
-        self.index.insert(key, self.sites.len() - 1);
-        Some(self.sites.len() - 1)
+            last: i64::MIN,
+            ..Site::default()
+        };
+        let at = match self.least() {
+            Some(at) if self.sites.len() >= SITES_MAX => {
+                let gone = std::mem::replace(&mut self.sites[at], fresh);
+                self.unseen += gone.total;
+                self.bytes = self.bytes.saturating_sub(gone.slots.len() * SLOT_BYTES);
+                if let Some(dataset) = gone.dataset {
+                    self.index.remove(&(gone.tenant, dataset, gone.host));
+                }
+                at
+            }
+            _ => {
+                self.sites.push(fresh);
+                self.sites.len() - 1
+            }
+        };
+        self.index.insert(key, at);
+        at
+    }
+
+    /// The host that is missed least.
+    fn least(&self) -> Option<usize> {
+        let order = |&at: &usize| (self.sites[at].total, self.sites[at].last);
+        (0..self.sites.len()).min_by_key(order)
     }
 
     pub fn join(&mut self, site: usize, slot: i64, counted: &Slot) {
         let site = &mut self.sites[site];
         let before = site.slots.len();
+        site.total += counted.all();
+        site.last = site.last.max(slot);
         site.slots.entry(slot).or_default().join(counted);
         if site.slots.len() > before {
-            self.bytes += size_of::<Slot>() + 300;
+            self.bytes += SLOT_BYTES;
         }
     }
 

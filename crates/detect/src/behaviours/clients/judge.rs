@@ -1,15 +1,18 @@
 //! Judging one window: its population and its clients.
 
 use super::book::Found;
-use super::population::{Population, Scratch};
+use super::population::{Population, Scratch, Sign};
 use super::signals::{Decision, Judge};
 use super::timeline::{Actor, Hit, Span, Sums, WINDOW_US};
 use super::verdict::{self, Said};
-use super::{Client, Clients, WindowId};
+use super::{Client, Clients, Known, WindowId};
 use crate::detector::{Extent, Verdict, score_of};
 use crate::detectors::Macros;
 use ahash::AHashSet;
 use haetae_event::{Entity, Level};
+
+/// Evidence, nats, of one clock behind actors that are there at the same time.
+const CLOCK_MIN: f64 = 6.0;
 
 /// User agents of an address, no sessions known, from which on it is taken to be shared.
 const MIXED_ACTORS_MIN: usize = 4;
@@ -24,10 +27,23 @@ pub(super) fn ip(client: &Client) -> Entity {
 /// Before a window is whole, a population may be this old, µs, or an eighth of the window so far.
 const POPULATION_AGE_US: u32 = 60_000_000;
 
+/// Populations are those of whole minutes.
+const MINUTE_US: u32 = 60_000_000;
+
 /// Before a window is whole, the population has to be this much younger than what is decided
 /// against it, µs: the first people whom a page's script makes ask look like macros until others
 /// follow.
 const HOLD_US: u32 = 40_000_000;
+
+/// Which clients a judgement looks at.
+#[derive(Clone, Copy)]
+struct News {
+    /// Clients without requests from here on, µs in the window, and without late ones, have the
+    /// verdict they had.
+    since: u32,
+    /// All of them.
+    whole: bool,
+}
 
 impl Clients {
     pub(super) fn judge(&mut self, id: WindowId, (judged_us, until_us): (Option<i64>, i64)) {
@@ -35,26 +51,41 @@ impl Clients {
             return;
         };
         let mut members = std::mem::take(&mut window.members);
+        let known = window.known.take();
         let start_us = i64::from(id.2) * WINDOW_US;
         let until = u32::try_from(until_us - start_us).unwrap_or(0);
         let judged = judged_us.and_then(|us| u32::try_from(us - start_us).ok());
         let whole = i64::from(until) == WINDOW_US;
-        let mut news: Vec<u32> = Vec::new();
+        let mut late: AHashSet<u32> = AHashSet::new();
         for &member in &members {
             let client = &mut self.clients[member as usize];
             if let Some(span) = client.spans.iter_mut().find(|span| span.window == id.2) {
                 span.settle();
-                // What was held back then may be told now.
-                let held = HOLD_US + POPULATION_AGE_US.max(until / 8);
-                if whole || span.dirty || span.last_us().saturating_add(held) >= judged.unwrap_or(0) {
-                    news.push(member);
+                if std::mem::take(&mut span.dirty) {
+                    late.insert(member);
                 }
-                span.dirty = false;
             }
         }
+        let mut scratch = Scratch::default();
+        let at_before = known.as_ref().map_or(0, |known| known.at);
+        let known = self.known(id, until, known, &mut members, &mut scratch);
+        let at = known.as_ref().map_or(0, |known| known.at);
+        let news = News {
+            // What was held back then may be told now.
+            since: match at == at_before {
+                true => judged.unwrap_or(0),
+                false => judged.unwrap_or(0).min(at_before.saturating_sub(HOLD_US)),
+            },
+            whole,
+        };
+        let mut news: Vec<u32> = (members.iter().copied())
+            .filter(|member| late.contains(member) || news.has(&self.clients[*member as usize], id.2))
+            .collect();
         news.sort_unstable();
         let mut fresh = Vec::new();
-        self.macros(id, until, (&mut members, &news), &mut fresh);
+        if let Some(known) = &known {
+            self.macros(id, until, known, &news, &mut scratch, &mut fresh);
+        }
         self.floods(id, until, &members, &mut fresh);
         // Of clients without news the verdicts on scripts stand, those on floods are made anew.
         let with_news: AHashSet<u64> = news.iter().map(|&at| self.clients[at as usize].key).collect();
@@ -65,92 +96,148 @@ impl Clients {
         self.book.replace(id, stands, fresh);
         if let Some(window) = self.windows.get_mut(&id) {
             window.members = members;
+            // A window that is whole is rarely judged again.
+            window.known = known.filter(|_| !whole);
         }
     }
 
     fn macros(
-        &mut self,
+        &self,
         id: WindowId,
         until: u32,
-        (members, news): (&mut [u32], &[u32]),
+        known: &Known,
+        news: &[u32],
+        scratch: &mut Scratch,
         fresh: &mut Vec<Found>,
     ) {
-        let Some(settings) = self.settings.macros.clone().filter(|s| s.enabled) else {
+        let Some(settings) = self.settings.macros.as_ref() else {
             return;
         };
-        let mut scratch = Scratch::default();
-        let whole = i64::from(until) == WINDOW_US;
-        let known = self.windows.get(&id).and_then(|window| window.population.clone());
-        let recent = |at: u32| !whole && at <= until && until - at < POPULATION_AGE_US.max(until / 8);
-        let (at, population) = match known {
-            Some((at, population)) if recent(at) => (at, population),
-            _ => {
-                // Its tables are bounded: who comes first must not depend on the order of rows.
-                members.sort_unstable_by_key(|&member| &*self.clients[member as usize].address);
-                let fresh = self.population(id, until, members, &settings, &mut scratch);
-                (until, std::sync::Arc::new(fresh))
-            }
-        };
-        if let Some(window) = self.windows.get_mut(&id) {
-            // A window that is whole is rarely judged again.
-            window.population = (!whole).then(|| (at, population.clone()));
-        }
         let judge = Judge {
-            settings: &settings,
-            population: &population,
-            decided_before: if whole {
-                u32::MAX
-            } else {
-                at.saturating_sub(HOLD_US)
+            settings,
+            population: &known.population,
+            decided_before: match i64::from(until) == WINDOW_US {
+                true => u32::MAX,
+                false => known.at.saturating_sub(HOLD_US),
             },
         };
-        let candidates = news.iter().copied().filter(|&member| {
-            let span = self.clients[member as usize].span(id.2);
-            span.is_some_and(|span| candidate(span, until, &settings))
-        });
-        for member in candidates {
+        for &member in news {
             let client = &self.clients[member as usize];
-            if let Some(span) = client.span(id.2) {
-                let found = self.judge_client(client, span, until, &judge, &mut scratch);
-                fresh.extend(found);
+            let long = |span: &&Span| span.len() >= settings.requests_min as usize;
+            if let Some(span) = client.span(id.2).filter(long) {
+                fresh.extend(self.judge_client(client, span, until, &judge, scratch));
             }
         }
     }
 
-    /// The population of a window.
-    fn population(
-        &self,
+    /// The population to judge against, brought up to date where it is too old; `None` where
+    /// nobody asks for one.
+    fn known(
+        &mut self,
         id: WindowId,
         until: u32,
-        members: &[u32],
-        settings: &Macros,
+        known: Option<Box<Known>>,
+        members: &mut [u32],
         scratch: &mut Scratch,
-    ) -> Population {
-        let mut population = Population::default();
-        let spans = || {
-            let of = |&member: &u32| self.clients[member as usize].span(id.2);
-            members.iter().filter_map(of)
-        };
-        for span in spans() {
-            for actor in span.actors(until) {
-                let sums = actor.sums();
-                population.add(&actor, &sums, scratch);
-                if sums.requests >= settings.requests_min {
-                    population.add_sequences(&actor, scratch);
-                }
+    ) -> Option<Box<Known>> {
+        let requests_min = self.settings.macros.as_ref().filter(|s| s.enabled)?.requests_min;
+        let whole = i64::from(until) == WINDOW_US;
+        let young = |at: u32| !whole && until - at < POPULATION_AGE_US.max(until / 8);
+        let mut known = known.filter(|known| known.at <= until).unwrap_or_default();
+        if known.at > 0 && young(known.at) {
+            return Some(known);
+        }
+        let at = until / MINUTE_US * MINUTE_US;
+        if !self.update(id, at, &mut known, members, requests_min, scratch) {
+            self.count_anew(id, at, &mut known, members, requests_min, scratch);
+            if known.population.is_full() {
+                // Who comes first must not depend on the order of rows.
+                members.sort_unstable_by_key(|&member| &*self.clients[member as usize].address);
+                self.count_anew(id, at, &mut known, members, requests_min, scratch);
             }
         }
+        let Known {
+            population, bytes, ..
+        } = &mut *known;
         population.finish();
         if population.opening().is_some() {
-            for span in spans() {
-                for actor in span.actors(until) {
-                    if actor.sums().assets > 0 {
-                        population.add_reaction(&actor);
-                    }
+            let spans = members.iter().map(|&member| &self.clients[member as usize]);
+            for span in spans.filter_map(|client| client.span(id.2)) {
+                for actor in span.actors(at).filter(|actor| actor.sums().assets > 0) {
+                    population.add_reaction(&actor);
                 }
             }
+            population.finish_reactions();
         }
-        population
+        *bytes = population.bytes();
+        Some(known)
+    }
+
+    /// Adds what clients did since the population was known; false if that cannot be done, or is
+    /// more work than to begin anew.
+    fn update(
+        &mut self,
+        id: WindowId,
+        at: u32,
+        known: &mut Known,
+        members: &[u32],
+        requests_min: u32,
+        scratch: &mut Scratch,
+    ) -> bool {
+        if known.at == 0 || known.population.is_full() {
+            return false;
+        }
+        let spans = members.iter().map(|&member| &self.clients[member as usize]);
+        let spans = spans.filter_map(|client| client.span(id.2));
+        let (grown, all) = spans.fold((0, 0), |(grown, all), span| {
+            let news = if span.has_grown() { span.len() } else { 0 };
+            (grown + news, all + span.len())
+        });
+        // What a client did is taken back before it is added.
+        if grown * 2 > all {
+            return false;
+        }
+        for &member in members {
+            let spans = &mut self.clients[member as usize].spans;
+            let Some(span) = spans.iter_mut().find(|span| span.window == id.2) else {
+                continue;
+            };
+            if span.is_upset() {
+                return false;
+            }
+            for (before, now) in span.grown(at) {
+                if let Some(before) = before {
+                    known.population.count(&before, requests_min, scratch, Sign::Take);
+                }
+                known.population.count(&now, requests_min, scratch, Sign::Add);
+            }
+            span.set_counted(at);
+        }
+        known.at = at;
+        !known.population.is_full()
+    }
+
+    /// The same from nothing.
+    fn count_anew(
+        &mut self,
+        id: WindowId,
+        at: u32,
+        known: &mut Known,
+        members: &[u32],
+        requests_min: u32,
+        scratch: &mut Scratch,
+    ) {
+        (known.at, known.population) = (at, Population::default());
+        for &member in members {
+            let spans = &mut self.clients[member as usize].spans;
+            let Some(span) = spans.iter_mut().find(|span| span.window == id.2) else {
+                continue;
+            };
+            for actor in span.actors(at) {
+                known.population.count(&actor, requests_min, scratch, Sign::Add);
+            }
+            span.set_counted(at);
+        }
     }
 
     fn judge_client(
@@ -162,6 +249,9 @@ impl Clients {
         scratch: &mut Scratch,
     ) -> Vec<Found> {
         let actors: Vec<(Actor<'_>, Sums)> = span.actors(until).map(|a| (a, a.sums())).collect();
+        if !candidate(&actors, judge.settings) {
+            return Vec::new();
+        }
         let all: u32 = actors.iter().map(|(_, sums)| sums.requests).sum();
         let decided: Vec<(&Actor<'_>, &Sums, Decision)> = actors
             .iter()
@@ -241,7 +331,10 @@ impl Clients {
         by_entity
     }
 
-    /// A client that changes its session or user agent with almost every request is one actor.
+    /// A client that changes its session or user agent again and again is one actor: with almost
+    /// every request, or where most of what it says to be load no assets. Whether those are many
+    /// people after all, with an app that needs none, their timelines tell: of people some are
+    /// there at the same time, and no one clock is behind them.
     fn judge_whole(
         &self,
         client: &Client,
@@ -250,7 +343,9 @@ impl Clients {
         judge: &Judge<'_>,
         scratch: &mut Scratch,
     ) -> Vec<Found> {
-        if actors.len() < 6 || (actors.len() as u32) * 3 < all {
+        let often = actors.len() >= 6 && (actors.len() as u32) * 3 >= all;
+        let bare = actors.iter().filter(|(_, sums)| sums.assets == 0).count();
+        if !often && (actors.len() < MIXED_ACTORS_MIN || bare * 2 <= actors.len()) {
             return Vec::new();
         }
         let mut hits: Vec<Hit> = actors.iter().flat_map(|(actor, _)| actor.hits).copied().collect();
@@ -260,9 +355,16 @@ impl Clients {
         let Some(decision) = judge.decide(&whole, scratch).filter(|_| suspicious(&sums)) else {
             return Vec::new();
         };
+        let shared = !often && overlapping(actors);
+        if shared && judge.weigh(&whole, &sums, scratch).clocked() < CLOCK_MIN {
+            return Vec::new();
+        }
         let facts = vec![("sessions or user agents".to_owned(), actors.len().to_string())];
         let extent = extent(span.start_us(), &[&sums], span.dropped());
-        let said = self.said(client, judge.settings, &decision, span, extent, facts);
+        let mut said = self.said(client, judge.settings, &decision, span, extent, facts);
+        if shared {
+            lower(&mut said);
+        }
         vec![found(client, span, ip(client), said)]
     }
 
@@ -280,6 +382,12 @@ impl Clients {
             (false, true) => settings.automation_level,
             (false, false) => settings.automation_level.min(Level::Low),
         };
+        // Who says what it is hides less; anybody can say so.
+        let level = match (decision.claimed, decision.eager) {
+            (false, _) => level,
+            (true, true) => level.min(Level::Medium),
+            (true, false) => level.min(Level::Informational),
+        };
         verdict::tell(Said {
             decision,
             dataset: client.dataset,
@@ -289,6 +397,27 @@ impl Clients {
             facts,
         })
     }
+}
+
+impl News {
+    fn has(&self, client: &Client, window: i32) -> bool {
+        let span = client.span(window);
+        span.is_some_and(|span| self.whole || span.last_us() >= self.since)
+    }
+}
+
+/// Whether actors are there at the same time, more than one in ten of them.
+fn overlapping(actors: &[(Actor<'_>, Sums)]) -> bool {
+    let mut stays: Vec<(u32, u32)> = (actors.iter().filter(|(_, sums)| sums.requests > 0))
+        .map(|(_, sums)| (sums.first, sums.last))
+        .collect();
+    stays.sort_unstable();
+    let (mut until, mut met) = (0, 0);
+    for &(first, last) in &stays {
+        met += usize::from(until > 0 && first < until);
+        until = until.max(last);
+    }
+    met * 10 > stays.len()
 }
 
 /// Not to be acted on by itself.
@@ -302,20 +431,10 @@ fn strength(decision: &Decision) -> f64 {
 }
 
 /// Whether a client did enough to be judged, by one actor or by many.
-fn candidate(span: &Span, until: u32, settings: &Macros) -> bool {
-    if span.len() < settings.requests_min as usize {
-        return false;
-    }
-    let (mut requests, mut actors) = (0, 0);
-    for actor in span.actors(until) {
-        let sums = actor.sums();
-        if sums.requests >= settings.requests_min && suspicious(&sums) {
-            return true;
-        }
-        requests += sums.requests;
-        actors += 1;
-    }
-    actors > 5 && requests >= settings.requests_min * 4
+fn candidate(actors: &[(Actor<'_>, Sums)], settings: &Macros) -> bool {
+    let enough = |sums: &Sums| sums.requests >= settings.requests_min && suspicious(sums);
+    let requests: u32 = actors.iter().map(|(_, sums)| sums.requests).sum();
+    actors.iter().any(|(_, sums)| enough(sums)) || (actors.len() > 5 && requests >= settings.requests_min * 4)
 }
 
 /// Whether a closer look is worth it: few are, of people none that matters.

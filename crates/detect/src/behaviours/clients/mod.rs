@@ -28,7 +28,7 @@ mod signals;
 mod timeline;
 mod verdict;
 
-use crate::detector::{Detector, Rows};
+use crate::detector::{Detector, Rows, Sharing};
 use crate::detectors::Detectors;
 use crate::engine::{Closing, Evaluation};
 use ahash::{AHashMap, AHashSet, RandomState};
@@ -101,8 +101,17 @@ struct Window {
     members: Vec<u32>,
     dirty: bool,
     judged_until: Option<i64>,
-    /// Of which instant, µs in the window, and what: for judgements before the window is whole.
-    population: Option<(u32, std::sync::Arc<population::Population>)>,
+    /// For judgements before the window is whole.
+    known: Option<Box<Known>>,
+}
+
+/// A window's population as it was at an instant.
+#[derive(Default)]
+struct Known {
+    /// µs in the window, whole minutes: markers of assets lie on either side of it for good.
+    at: u32,
+    population: population::Population,
+    bytes: usize,
 }
 
 impl Client {
@@ -181,8 +190,10 @@ impl Clients {
 
     fn others_bytes(&self) -> usize {
         let names = self.names[0].len() + self.names[1].len();
+        let populations = self.windows.values().filter_map(|window| window.known.as_ref());
+        let populations: usize = populations.map(|known| known.bytes).sum();
         let known = names * 80 + self.agents.len() * 24 + self.paths.len() * 100;
-        known + self.windows.len() * 100 + self.book.bytes()
+        known + self.windows.len() * 100 + populations + self.book.bytes()
     }
 }
 
@@ -242,7 +253,10 @@ impl Detector for Clients {
         };
         let first = i32::try_from(before_us.div_euclid(WINDOW_US)).unwrap_or(i32::MIN);
         let mut gone = 0u64;
-        for client in &mut self.clients {
+        let mut windows = self.windows.keys();
+        let old = windows.any(|id| usize::from(id.0) == tenant && id.2 < first);
+        let clients = if old { &mut self.clients[..] } else { &mut [] };
+        for client in clients {
             if usize::from(client.tenant) != tenant {
                 continue;
             }
@@ -254,11 +268,13 @@ impl Detector for Clients {
         }
         self.book
             .forget(u16::try_from(tenant).unwrap_or(u16::MAX), before_us);
-        let judged: AHashSet<u64> = self.book.clients().collect();
-        self.clients
-            .retain(|client| !client.spans.is_empty() || judged.contains(&client.key));
-        self.windows
-            .retain(|id, _| usize::from(id.0) != tenant || id.2 >= first);
+        if old {
+            let judged: AHashSet<u64> = self.book.clients().collect();
+            self.clients
+                .retain(|client| !client.spans.is_empty() || judged.contains(&client.key));
+            self.windows
+                .retain(|id, _| usize::from(id.0) != tenant || id.2 >= first);
+        }
         for site in self
             .sites
             .sites
@@ -268,7 +284,9 @@ impl Detector for Clients {
             gone += site.prune(before_us);
         }
         self.sites.recount();
-        self.reindex();
+        if old {
+            self.reindex();
+        }
         gone
     }
 
@@ -305,6 +323,8 @@ impl Detector for Clients {
         });
         let keep = keep.count();
         self.clients.truncate(keep);
+        // They are sums over clients some of whom are gone.
+        self.windows.values_mut().for_each(|window| window.known = None);
         self.clients.shrink_to_fit();
         self.reindex();
         let index = &self.index;
@@ -318,7 +338,7 @@ impl Detector for Clients {
         lost
     }
 
-    fn shared_by(&self, tenant: &TenantId, address: &str, window: TimeWindow) -> Option<u64> {
+    fn shared_by(&self, tenant: &TenantId, address: &str, window: TimeWindow) -> Option<Sharing> {
         self.crowd(tenant, address, window)
     }
 }
@@ -332,3 +352,6 @@ impl Magnitude for usize {
         self.checked_ilog2().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

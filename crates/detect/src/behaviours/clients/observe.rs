@@ -4,6 +4,7 @@ use super::flood::{Counted, SLOT_US, Slot};
 use super::request::{self, Agent};
 use super::timeline::{Hit, Seen, Span, WINDOW_US};
 use super::{AGENTS_MAX, CLIENT_BYTES, Client, Clients, Kind, NAMES_MAX, Name, PATHS_MAX, Path, Window};
+use crate::columns::{Numbers, Texts};
 use crate::detector::Rows;
 use crate::engine::value::{Column, Value, split_uri};
 use haetae_event::asset::is_asset;
@@ -11,46 +12,44 @@ use haetae_event::{Dataset, EventBatch};
 
 /// The columns of a batch.
 struct Fields<'a> {
-    host: Column<'a>,
-    method: Column<'a>,
-    uri: Column<'a>,
-    status: Column<'a>,
-    agent: Column<'a>,
-    session: Column<'a>,
-    account: Column<'a>,
-    referer: Column<'a>,
+    host: Texts<'a>,
+    method: Texts<'a>,
+    uri: Texts<'a>,
+    status: Numbers<'a>,
+    agent: Texts<'a>,
+    session: Texts<'a>,
+    account: Texts<'a>,
+    referer: Texts<'a>,
 }
 
 impl<'a> Fields<'a> {
     fn of(batch: &'a EventBatch) -> Fields<'a> {
-        let referer = match Column::of(batch, "http_referer") {
-            Column::Absent => Column::of(batch, "cs_referer"),
-            known => known,
+        let referer = match batch.column("http_referer") {
+            None => "cs_referer",
+            Some(_) => "http_referer",
         };
         Fields {
-            host: Column::of(batch, "dst_host"),
-            method: Column::of(batch, "method"),
-            uri: Column::of(batch, "uri"),
-            status: Column::of(batch, "status"),
-            agent: Column::of(batch, "ua"),
-            session: Column::of(batch, "session_id"),
-            account: Column::of(batch, "account"),
-            referer,
+            host: Texts::of(batch, "dst_host"),
+            method: Texts::of(batch, "method"),
+            uri: Texts::of(batch, "uri"),
+            status: Numbers::of(batch, "status"),
+            agent: Texts::of(batch, "ua"),
+            session: Texts::of(batch, "session_id"),
+            account: Texts::accounts(batch),
+            referer: Texts::of(batch, referer),
         }
     }
 }
 
-fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
-    match column.value(row) {
-        Value::Text(text) if !text.is_empty() && text != "-" => Some(text),
-        _ => None,
-    }
+#[inline]
+fn text<'a>(column: &Texts<'a>, row: usize) -> Option<&'a str> {
+    column.get(row).filter(|text| !text.is_empty() && *text != "-")
 }
 
 /// Counts of one host and slot, held back while rows in a row belong to it.
 struct Held<'a> {
     host: Option<&'a str>,
-    site: Option<usize>,
+    site: usize,
     slot: i64,
     counted: Slot,
 }
@@ -70,8 +69,13 @@ impl Clients {
             let (agent, class) = self.agent(agent_hash, agent_text);
             let referer = text(&fields.referer, row).is_some();
             let known = (!is_asset(path)).then(|| self.path(path));
+            // Robots whose claim is checked elsewhere, and looks at the health of the site, have no
+            // timeline.
+            let watched = agent != Agent::Declared && !known.as_ref().is_some_and(|k| k.4);
+            let client = rows.clients[row].filter(|_| watched);
             let counted = Counted {
                 template: known.as_ref().map(|(template, ..)| *template),
+                watched: client.is_some(),
                 referer,
                 agent: class,
             };
@@ -82,9 +86,7 @@ impl Clients {
                 counted,
                 &mut held,
             );
-            // Robots that say so, and looks at the health of the site, have no timeline.
-            let watched = agent != Agent::Declared && !known.as_ref().is_some_and(|k| k.4);
-            let Some(client) = rows.clients[row].filter(|_| watched) else {
+            let Some(client) = client else {
                 continue;
             };
             let (who, session) = self.who(&fields, row, agent_hash);
@@ -100,9 +102,10 @@ impl Clients {
                 agent: class,
                 kind,
                 call,
-                post: matches!(fields.method.value(row), Value::Text("POST" | "PUT" | "PATCH")),
+                post: matches!(fields.method.get(row), Some("POST" | "PUT" | "PATCH")),
                 referer,
-                error: matches!(fields.status.value(row), Value::Int(status) if status >= 400),
+                claimed: agent == Agent::Claimed,
+                refused: matches!(fields.status.exact(row), Some(400..=428 | 430..=499)),
                 session,
                 library: agent == Agent::Library,
             });
@@ -178,17 +181,15 @@ impl Clients {
         let slot = ts.div_euclid(SLOT_US);
         let same_host = held.as_ref().is_some_and(|held| held.host == host);
         if !same_host || held.as_ref().is_some_and(|held| held.slot != slot) {
-            let site = match held.as_ref() {
-                Some(held) if same_host => held.site,
-                _ => self.sites.site(tenant, dataset, host),
-            };
-            let next = Held {
+            let before = held.as_ref().map(|held| held.site).filter(|_| same_host);
+            // Before there is another: it may take its place.
+            self.release((tenant, dataset), held.take());
+            *held = Some(Held {
                 host,
-                site,
+                site: before.unwrap_or_else(|| self.sites.site(tenant, dataset, host)),
                 slot,
                 counted: Slot::default(),
-            };
-            self.release((tenant, dataset), held.replace(next));
+            });
         }
         if let Some(held) = held {
             held.counted.add(counted);
@@ -199,15 +200,10 @@ impl Clients {
         let Some(held) = held else {
             return;
         };
-        match held.site {
-            Some(site) => {
-                self.sites.join(site, held.slot, &held.counted);
-                // Requests without a timeline, too, change what a slot or a baseline says.
-                if let Some((window, _)) = place(held.slot.saturating_mul(SLOT_US)) {
-                    self.windows.entry((tenant, dataset, window)).or_default().dirty = true;
-                }
-            }
-            None => self.sites.unseen += u64::from(held.counted.requests),
+        self.sites.join(held.site, held.slot, &held.counted);
+        // Requests without a timeline, too, change what a slot or a baseline says.
+        if let Some((window, _)) = place(held.slot.saturating_mul(SLOT_US)) {
+            self.windows.entry((tenant, dataset, window)).or_default().dirty = true;
         }
     }
 
@@ -223,7 +219,10 @@ impl Clients {
             Some(&slot) => slot,
             None => {
                 let slot = u32::try_from(self.clients.len()).expect("bounded by memory");
-                let address: Box<str> = text(addresses, row).unwrap_or("").into();
+                let address: Box<str> = match addresses.value(row) {
+                    Value::Text(address) if address != "-" => address.into(),
+                    _ => Box::from(""),
+                };
                 self.held += CLIENT_BYTES + address.len();
                 self.clients.push(Client {
                     key,

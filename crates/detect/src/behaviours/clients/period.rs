@@ -46,8 +46,9 @@ pub fn resolution_us(times: impl Iterator<Item = u32>) -> u32 {
     }
 }
 
-/// The best period of a sorted series, when there is one at all.
-pub fn beat(times: &[u32], resolution_us: u32, scratch: &mut Vec<f64>) -> Option<Beat> {
+/// The best period of a sorted series, when there is one at all, with at least `nats_min` nats of
+/// evidence.
+pub fn beat(times: &[u32], resolution_us: u32, nats_min: f64, scratch: &mut Vec<f64>) -> Option<Beat> {
     if times.len() <= INTERVALS_MIN {
         return None;
     }
@@ -64,52 +65,126 @@ pub fn beat(times: &[u32], resolution_us: u32, scratch: &mut Vec<f64>) -> Option
     let low = (gaps[gaps.len() / 10] * 0.9).max(least);
     let high = (gaps[gaps.len() * 3 / 5] * 1.1).max(low);
     let tried = ((high / low).ln() / 0.025).ceil().clamp(1.0, CANDIDATES as f64);
+    if score_max(gaps.len()) - (tried + 2.0).ln() < nats_min {
+        return None;
+    }
     let step = (high / low).ln() / tried;
     let resolution = f64::from(resolution_us);
+    let candidates = tried as usize;
+    let periods = (0..=candidates).map(|candidate| low * (step * candidate as f64).exp());
     let mut best: Option<Beat> = None;
-    for candidate in 0..=tried as usize {
-        let period = low * (step * candidate as f64).exp();
-        let found = fold(gaps, period, resolution);
+    fold(gaps, resolution, periods, |found| {
         if best.is_none_or(|best| found.nats > best.nats) {
             best = Some(found);
         }
-    }
+    });
     let mut best = best?;
     if best.nats > 0.0 {
-        let refined = fold(gaps, refine(gaps, best.period_us), resolution);
+        let period = refine(gaps, best.period_us);
+        let mut refined = best;
+        fold(gaps, resolution, std::iter::once(period), |found| refined = found);
         if refined.nats > best.nats && refined.period_us >= least {
             best = refined;
         }
     }
     best.nats -= (tried + 2.0).ln();
-    (best.nats > 0.0 && best.intervals >= INTERVALS_MIN && best.intervals * 2 >= gaps.len()).then_some(best)
+    (best.nats > 0.0
+        && best.nats >= nats_min
+        && best.intervals >= INTERVALS_MIN
+        && best.intervals * 2 >= gaps.len())
+    .then_some(best)
 }
 
-fn fold(gaps: &[f64], period: f64, resolution: f64) -> Beat {
-    let bias = if resolution > 10_000.0 {
-        (resolution / period).powi(2)
-    } else {
-        0.0
+/// The most that so many intervals can score, none of which scores more than 1.
+fn score_max(intervals: usize) -> f64 {
+    intervals as f64 / 1.6
+}
+
+/// The most evidence, nats, that a series of so many requests can give.
+pub fn nats_max(requests: usize) -> f64 {
+    match requests {
+        0..=INTERVALS_MIN => 0.0,
+        // At least two periods are tried.
+        few if few < STEADY_REQUESTS_MIN => score_max(few - 1) - 3f64.ln(),
+        _ => f64::INFINITY,
+    }
+}
+
+/// Periods that intervals are folded by in one step.
+const LANES: usize = 4;
+
+/// Intervals folded by a few periods side by side, without branches: the compiler makes vectors
+/// of it. Counts are whole numbers.
+#[derive(Clone, Copy)]
+struct Folds {
+    periods: [f64; LANES],
+    sums: [f64; LANES],
+    used: [f64; LANES],
+    skipped: [f64; LANES],
+}
+
+/// Added and taken off again it leaves the nearest whole number of anything small.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+
+impl Folds {
+    const NONE: Folds = Folds {
+        periods: [1.0; LANES],
+        sums: [0.0; LANES],
+        used: [0.0; LANES],
+        skipped: [0.0; LANES],
     };
-    let (mut sum, mut used, mut skipped) = (0.0, 0usize, 0usize);
-    for gap in gaps {
-        let beats = gap / period;
-        if !(0.25..=SKIPS_MAX).contains(&beats) {
-            continue;
+
+    #[inline]
+    fn add(&mut self, gap: f64, coarse: f64) {
+        let one_if = |holds: bool| if holds { 1.0 } else { 0.0 };
+        let beats = self.periods.map(|period| gap / period);
+        let biases = self.periods.map(|period| coarse / period);
+        let nearest = beats.map(|beats| {
+            let rounded = (beats + ROUND) - ROUND;
+            if rounded > 1.0 { rounded } else { 1.0 }
+        });
+        let hits = beats.map(|beats| one_if(beats >= 0.25) * one_if(beats <= SKIPS_MAX));
+        let scores: [f64; LANES] = std::array::from_fn(|lane| {
+            let off = (beats[lane] - nearest[lane]).abs();
+            let off = if off < 0.5 { off } else { 0.5 };
+            1.0 - 12.0 * off * off - biases[lane] * biases[lane]
+        });
+        let sums = self.sums.iter_mut().zip(scores);
+        sums.zip(hits).for_each(|((sum, score), hit)| *sum += hit * score);
+        self.used
+            .iter_mut()
+            .zip(hits)
+            .for_each(|(used, hit)| *used += hit);
+        let skipped = self.skipped.iter_mut().zip(nearest);
+        skipped
+            .zip(hits)
+            .for_each(|((skipped, nearest), hit)| *skipped += hit * one_if(nearest > 1.0));
+    }
+
+    fn beat(&self, lane: usize) -> Beat {
+        let v = self.sums[lane] / (0.8 * self.used[lane].max(1.0)).sqrt();
+        Beat {
+            period_us: self.periods[lane],
+            nats: if v > 0.0 { v * v / 2.0 } else { 0.0 },
+            intervals: self.used[lane] as usize,
+            skipped: self.skipped[lane] as usize,
         }
-        let nearest = beats.round().max(1.0);
-        let off = (beats - nearest).abs().min(0.5);
-        sum += 1.0 - 12.0 * off * off - bias;
-        used += 1;
-        skipped += usize::from(nearest > 1.0);
     }
-    let v = sum / (0.8 * used.max(1) as f64).sqrt();
-    Beat {
-        period_us: period,
-        nats: if v > 0.0 { v * v / 2.0 } else { 0.0 },
-        intervals: used,
-        skipped,
+}
+
+/// Folds by each of some periods; calls `found` with them in order.
+fn fold(gaps: &[f64], resolution: f64, periods: impl Iterator<Item = f64>, mut found: impl FnMut(Beat)) {
+    let mut folds = [Folds::NONE; CANDIDATES / LANES + 1];
+    let mut count = 0;
+    for (at, period) in periods.take(folds.len() * LANES).enumerate() {
+        folds[at / LANES].periods[at % LANES] = period;
+        count = at + 1;
     }
+    let coarse = if resolution > 10_000.0 { resolution } else { 0.0 };
+    for folds in &mut folds[..count.div_ceil(LANES)] {
+        gaps.iter().for_each(|&gap| folds.add(gap, coarse));
+    }
+    (0..count).for_each(|at| found(folds[at / LANES].beat(at % LANES)));
 }
 
 /// The period that the intervals near a multiple agree on.
@@ -125,6 +200,9 @@ fn refine(gaps: &[f64], period: f64) -> f64 {
     if beats > 0.0 { length / beats } else { period }
 }
 
+/// Least requests for a judgement of how even they are.
+const STEADY_REQUESTS_MIN: usize = 60;
+
 /// Index of dispersion (of counts, against independent requests) down to which people go who
 /// reload a page as fast as they can bear: intervals with a coefficient of variation of 0.6.
 const PEOPLE_DISPERSION: f64 = 0.35;
@@ -139,7 +217,7 @@ pub fn steady(times: &[u32]) -> f64 {
         return 0.0;
     };
     let seconds = (last - first) / SECOND;
-    if times.len() < 60 || seconds < BINS_MIN {
+    if times.len() < STEADY_REQUESTS_MIN || seconds < BINS_MIN {
         return 0.0;
     }
     let width = (seconds * 3).div_ceil(times.len() as u32).max(1) * SECOND;

@@ -2,11 +2,12 @@
 //!
 //! Only actors that load assets vote (browsers with people, as a rule): a fleet of scripts must
 //! not define what is ordinary. All figures are sums over the actors of the window, so order
-//! does not matter.
+//! does not matter, and what an actor added can be taken back when it has done more.
 
 use super::period;
-use super::timeline::{Actor, Hit, Sums};
+use super::timeline::{Actor, Hit};
 use ahash::AHashMap;
+use std::collections::hash_map::Entry;
 
 /// Templates and sequences counted per window; what is beyond has no prior.
 const TEMPLATES_MAX: usize = 8_192;
@@ -19,11 +20,84 @@ pub const QUICK_US: u32 = 800_000;
 /// Percentage of a template's loaders that ask at one interval when the site's script does.
 const SCRIPT_SHARE: u32 = 3;
 
+/// Evidence of a rhythm from which on it is a vote.
+const VOTE_NATS: f64 = 2.0;
+
 /// Steps of a sequence that is compared between clients.
 pub const SEQUENCE_STEPS: usize = 6;
 
+/// Whether an actor's figures are added or taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Add,
+    Take,
+}
+
+impl Sign {
+    fn apply(self, count: &mut u32, amount: u32) {
+        *count = match self {
+            Sign::Add => count.saturating_add(amount),
+            Sign::Take => count.saturating_sub(amount),
+        };
+    }
+
+    fn one(self, count: &mut u32) {
+        self.apply(count, 1);
+    }
+
+    /// Counts `key`, or takes one of it back; keys without any are gone.
+    fn key(self, counts: &mut AHashMap<u64, u32>, key: u64) {
+        match (self, counts.entry(key)) {
+            (Sign::Add, entry) => *entry.or_default() += 1,
+            (Sign::Take, Entry::Occupied(known)) if *known.get() <= 1 => _ = known.remove(),
+            (Sign::Take, Entry::Occupied(mut known)) => *known.get_mut() -= 1,
+            (Sign::Take, Entry::Vacant(_)) => {}
+        }
+    }
+}
+
+/// How often each small number came: requests of one actor, which are bounded.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Histogram {
+    times: Vec<u32>,
+    all: u32,
+}
+
+impl Histogram {
+    fn count(&mut self, value: u32, sign: Sign) {
+        let at = value as usize;
+        if self.times.len() <= at {
+            self.times.resize(at + 1, 0);
+        }
+        sign.one(&mut self.times[at]);
+        sign.one(&mut self.all);
+        trim(&mut self.times);
+    }
+
+    /// The number that one in a hundred exceeds.
+    fn most(&self) -> Option<u32> {
+        let mut before = self.all * 99 / 100;
+        let held = |&times: &u32| {
+            let here = before < times;
+            before = before.saturating_sub(times);
+            here
+        };
+        self.times
+            .iter()
+            .position(held)
+            .and_then(|value| u32::try_from(value).ok())
+    }
+}
+
+/// Takes zeros off the end.
+fn trim(counts: &mut Vec<u32>) {
+    while counts.last() == Some(&0) {
+        counts.pop();
+    }
+}
+
 /// What is known of one path template.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Template {
     /// Actors that asked for it and either load assets or send referers.
     pub plausible: u32,
@@ -32,27 +106,31 @@ pub struct Template {
     /// Requests of loaders, and those with a referer.
     pub requests: u32,
     pub referers: u32,
-    /// Requests by loader, sorted by [`Population::finish`].
-    counts: Vec<u32>,
+    /// Requests by loader, and the number that one in a hundred of them exceeds, as of
+    /// [`Population::finish`].
+    counts: Histogram,
+    busy: Option<u32>,
     /// POSTs of loaders right after another step, and those sooner than a person.
     pub submits: u32,
     pub quick: u32,
     /// Loaders that sent POSTs here in a row faster than fingers do.
     pub hammerers: u32,
-    /// Loaders that ask at regular intervals, by the logarithm of the period.
+    /// Loaders that ask at regular intervals, by the logarithm of the period; sorted.
     rhythms: Vec<(u16, u32)>,
 }
 
 impl Template {
     /// A loader's own regular interval here.
-    fn vote(&mut self, beat: Option<period::Beat>) {
-        let Some(beat) = beat.filter(|beat| beat.nats >= 2.0) else {
+    fn vote(&mut self, beat: Option<period::Beat>, sign: Sign) {
+        let Some(beat) = beat else {
             return;
         };
-        let at = rhythm(beat.period_us);
-        match self.rhythms.iter_mut().find(|(known, _)| *known == at) {
-            Some((_, count)) => *count += 1,
-            None => self.rhythms.push((at, 1)),
+        let rhythm = rhythm(beat.period_us);
+        match (self.rhythms.binary_search_by_key(&rhythm, |known| known.0), sign) {
+            (Ok(at), Sign::Take) if self.rhythms[at].1 <= 1 => _ = self.rhythms.remove(at),
+            (Ok(at), _) => sign.one(&mut self.rhythms[at].1),
+            (Err(at), Sign::Add) => self.rhythms.insert(at, (rhythm, 1)),
+            (Err(_), Sign::Take) => {}
         }
     }
 
@@ -74,8 +152,7 @@ impl Template {
     /// Requests of one loader in the window that one in a hundred exceeds, at least ten; `None`
     /// while too few came.
     pub fn busy(&self) -> Option<u32> {
-        let at = self.counts.len() * 99 / 100;
-        (self.counts.len() >= 20).then(|| self.counts[at].max(10))
+        self.busy
     }
 
     /// Whether many loaders ask at intervals, whichever.
@@ -101,7 +178,7 @@ pub struct Shared {
 const TRANSITIONS_MAX: usize = 200_000;
 
 /// The figures of one window.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Population {
     templates: AHashMap<u32, Template>,
     sequences: AHashMap<u64, u32>,
@@ -109,13 +186,18 @@ pub struct Population {
     steps: AHashMap<u64, u32>,
     transitions: AHashMap<u64, u32>,
     pub loaders: u32,
-    /// Busiest minutes of loaders, sorted by [`Population::finish`].
-    busiest: Vec<u32>,
+    /// Busiest minutes of loaders, and what one in a hundred of them exceeds, as of
+    /// [`Population::finish`].
+    busiest: Histogram,
+    busy: u32,
     /// Requests for steps of a sale by second of the window.
     seconds: Vec<u32>,
     /// First step of a sale after each second that may be an opening is looked up late.
     opening: Option<u32>,
+    /// Sorted by [`Population::finish_reactions`].
     reactions: Vec<u32>,
+    /// A table had no room for all: what is in it depends on who came first.
+    full: bool,
 }
 
 /// Room for the requests of one actor, sorted by template.
@@ -125,7 +207,7 @@ pub struct Scratch {
     pub times: Vec<u32>,
     pub gaps: Vec<f64>,
     pub steps: Vec<u64>,
-    grams: AHashMap<u64, u32>,
+    grams: Vec<u64>,
 }
 
 impl Scratch {
@@ -147,116 +229,145 @@ impl Scratch {
 }
 
 impl Population {
-    pub fn add(&mut self, actor: &Actor<'_>, sums: &Sums, scratch: &mut Scratch) {
+    /// Adds what one actor did, or takes it back; sequences from `sequences_min` requests on.
+    pub fn count(&mut self, actor: &Actor<'_>, sequences_min: u32, scratch: &mut Scratch, sign: Sign) {
+        let sums = actor.sums();
         let loader = sums.assets > 0;
-        self.loaders += u32::from(loader);
+        if loader {
+            sign.one(&mut self.loaders);
+        }
         if loader && sums.requests > 0 {
-            self.busiest.push(sums.busiest_minute);
+            self.busiest.count(sums.busiest_minute, sign);
         }
-        self.add_seconds(actor);
-        if !loader && sums.referers == 0 {
-            return;
+        if sums.sale > 0 {
+            self.count_seconds(actor, sign);
         }
+        if sums.requests >= sequences_min {
+            self.count_sequences(actor, scratch, sign);
+        }
+        if loader || sums.referers > 0 {
+            self.count_templates(actor, loader, scratch, sign);
+        }
+    }
+
+    fn count_templates(&mut self, actor: &Actor<'_>, loader: bool, scratch: &mut Scratch, sign: Sign) {
         scratch.sort_by_path(actor);
         let resolution = period::resolution_us(actor.requests().map(|hit| hit.at));
+        if loader && sign == Sign::Take {
+            self.count_submits(actor, resolution, sign);
+        }
         let Scratch {
             by_path, times, gaps, ..
         } = scratch;
         for run in by_path.chunk_by(|a, b| a.0 == b.0) {
             if self.templates.len() >= TEMPLATES_MAX && !self.templates.contains_key(&run[0].0) {
+                self.full = true;
                 continue;
             }
             let template = self.templates.entry(run[0].0).or_default();
-            template.plausible += 1;
-            if !loader {
-                continue;
+            sign.one(&mut template.plausible);
+            if loader {
+                sign.one(&mut template.loaders);
+                let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
+                sign.apply(&mut template.requests, count);
+                template.counts.count(count, sign);
+                let referers = run.iter().map(|&(_, _, referer)| u32::from(referer)).sum();
+                sign.apply(&mut template.referers, referers);
+                if run.len() > 5 {
+                    times.clear();
+                    times.extend(run.iter().map(|&(_, at, _)| at));
+                    template.vote(period::beat(times, resolution, VOTE_NATS, gaps), sign);
+                }
             }
-            template.loaders += 1;
-            let count = u32::try_from(run.len()).unwrap_or(u32::MAX);
-            template.requests += count;
-            template.counts.push(count);
-            template.referers += run.iter().map(|&(_, _, referer)| u32::from(referer)).sum::<u32>();
-            if run.len() > 5 {
-                times.clear();
-                times.extend(run.iter().map(|&(_, at, _)| at));
-                template.vote(period::beat(times, resolution, gaps));
+            if template.plausible == 0 {
+                self.templates.remove(&run[0].0);
             }
         }
-        if loader {
-            self.add_submits(actor);
+        if loader && sign == Sign::Add {
+            self.count_submits(actor, resolution, sign);
         }
     }
 
-    fn add_seconds(&mut self, actor: &Actor<'_>) {
+    fn count_seconds(&mut self, actor: &Actor<'_>, sign: Sign) {
         for hit in actor.requests().filter(|hit| hit.kind().of_sale()) {
             let second = (hit.at / 1_000_000) as usize;
             if self.seconds.len() <= second {
                 self.seconds.resize(second + 1, 0);
             }
-            self.seconds[second] += 1;
+            sign.one(&mut self.seconds[second]);
         }
+        trim(&mut self.seconds);
     }
 
-    fn add_submits(&mut self, actor: &Actor<'_>) {
-        let resolution = period::resolution_us(actor.requests().map(|hit| hit.at));
+    fn count_submits(&mut self, actor: &Actor<'_>, resolution: u32, sign: Sign) {
         if let Some((path, 4..)) = hammering(actor, resolution)
             && let Some(template) = self.templates.get_mut(&path)
         {
-            template.hammerers += 1;
+            sign.one(&mut template.hammerers);
         }
         for submit in submits(actor) {
             if let Some(template) = self.templates.get_mut(&submit.template) {
-                template.submits += 1;
-                template.quick += u32::from(submit.gap_us < QUICK_US.max(resolution));
+                sign.one(&mut template.submits);
+                if submit.gap_us < QUICK_US.max(resolution) {
+                    sign.one(&mut template.quick);
+                }
             }
         }
     }
 
-    /// Counts the sequences that one actor takes more than once.
-    pub fn add_sequences(&mut self, actor: &Actor<'_>, scratch: &mut Scratch) {
+    /// The sequences that one actor takes more than once.
+    fn count_sequences(&mut self, actor: &Actor<'_>, scratch: &mut Scratch, sign: Sign) {
         scratch.steps(actor);
         let Scratch { steps, grams, .. } = scratch;
         grams.clear();
-        for run in sequences(steps) {
-            let gram = hash(run);
-            let times = grams.entry(gram).or_default();
-            *times += 1;
-            // Once is a way through the site, again is a script.
-            if *times != 2 {
-                continue;
-            }
-            if self.sequences.len() < SEQUENCES_MAX || self.sequences.contains_key(&gram) {
-                *self.sequences.entry(gram).or_default() += 1;
+        grams.extend(sequences(steps).map(hash));
+        grams.sort_unstable();
+        // Once is a way through the site, again is a script.
+        for again in grams.chunk_by(|a, b| a == b).filter(|run| run.len() > 1) {
+            if self.sequences.len() < SEQUENCES_MAX || self.sequences.contains_key(&again[0]) {
+                sign.key(&mut self.sequences, again[0]);
+            } else {
+                self.full = true;
             }
         }
         for pair in steps.windows(2) {
             let transition = hash(pair);
             if self.transitions.len() < TRANSITIONS_MAX || self.transitions.contains_key(&transition) {
-                *self.steps.entry(pair[0]).or_default() += 1;
-                *self.transitions.entry(transition).or_default() += 1;
+                sign.key(&mut self.steps, pair[0]);
+                sign.key(&mut self.transitions, transition);
+            } else {
+                self.full = true;
             }
         }
     }
 
-    /// Who takes these steps, and how often they would follow each other if each depended on the
+    /// Whether a table had no room for all.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Who takes these steps, if at least `actors_min` do, and how often they would follow each other if each depended on the
     /// one before only (a Markov chain of the first order, estimated from everybody).
-    pub fn shared(&self, run: &[u64]) -> Shared {
-        let actors = self.sequences.get(&hash(run)).copied().unwrap_or(0);
+    pub fn shared(&self, run: &[u64], actors_min: u32) -> Option<Shared> {
+        let actors = self.sequences.get(&hash(run)).copied();
+        let actors = actors.filter(|&actors| actors >= actors_min)?;
         let count = |map: &AHashMap<u64, u32>, key: u64| f64::from(map.get(&key).copied().unwrap_or(0));
         let mut expected = count(&self.steps, run[0]);
         for pair in run.windows(2) {
             expected *= count(&self.transitions, hash(pair)) / count(&self.steps, pair[0]).max(1.0);
         }
-        Shared { actors, expected }
+        Some(Shared { actors, expected })
     }
 
-    /// Settles what needs all actors: the opening second.
+    /// Settles what needs all actors: who is busy, and the opening second.
     pub fn finish(&mut self) {
-        self.busiest.sort_unstable();
+        self.busy = self.busiest.most().unwrap_or(0).max(20);
         for template in self.templates.values_mut() {
-            template.counts.sort_unstable();
+            let most = template.counts.most().filter(|_| template.counts.all >= 20);
+            template.busy = most.map(|most| most.max(10));
         }
         self.opening = opening(&self.seconds);
+        self.reactions.clear();
     }
 
     /// When a sale opened in this window, in seconds of it.
@@ -271,9 +382,13 @@ impl Population {
         }
     }
 
+    pub fn finish_reactions(&mut self) {
+        self.reactions.sort_unstable();
+    }
+
     /// Share of loaders that were at least as quick, when enough of them came.
     pub fn as_quick(&self, after_us: u32) -> Option<f64> {
-        let quick = self.reactions.iter().filter(|&&known| known <= after_us).count();
+        let quick = self.reactions.partition_point(|&known| known <= after_us);
         (self.reactions.len() >= 20).then(|| (quick as f64 + 1.0) / (self.reactions.len() as f64 + 1.0))
     }
 
@@ -288,8 +403,16 @@ impl Population {
 
     /// Requests in the busiest minute that one in a hundred loaders reaches, at least twenty.
     pub fn busy(&self) -> u32 {
-        let at = self.busiest.len() * 99 / 100;
-        self.busiest.get(at).copied().unwrap_or(0).max(20)
+        self.busy
+    }
+
+    /// Memory, estimated.
+    pub fn bytes(&self) -> usize {
+        const ENTRY_BYTES: usize = 24;
+        let maps = self.sequences.len() + self.steps.len() + self.transitions.len();
+        maps * ENTRY_BYTES
+            + self.templates.len() * (size_of::<Template>() + ENTRY_BYTES + 32)
+            + (self.seconds.len() + self.reactions.len()) * 4
     }
 }
 

@@ -1,6 +1,7 @@
 //! What one request is, as far as its path, its user agent and its method tell: a page, an
 //! asset, a call, a step of a sale; a browser, a library, a declared robot.
 
+use crate::behaviours::crawlers;
 use aho_corasick::AhoCorasick;
 
 /// What a request asks for. Steps of a sale are told by words that ticketing and shop systems
@@ -31,9 +32,14 @@ impl Kind {
         ALL[usize::from(bits).min(6)]
     }
 
-    /// Steps that a macro is after.
+    /// Steps of a sale.
     pub fn of_sale(self) -> bool {
         matches!(self, Kind::Login | Kind::Queue | Kind::Seat | Kind::Pay)
+    }
+
+    /// Steps that a macro is after; log-in pages are what monitors look at.
+    pub fn wanted(self) -> bool {
+        matches!(self, Kind::Queue | Kind::Seat | Kind::Pay)
     }
 }
 
@@ -43,8 +49,10 @@ pub enum Agent {
     Browser,
     /// Names an HTTP library or a headless browser, or says nothing.
     Library,
-    /// A crawler, monitor or link preview that says so: other rules check the claim.
+    /// Names a crawler whose addresses can be verified: other rules check the claim.
     Declared,
+    /// Names itself a crawler, monitor or link preview, as anybody can.
+    Claimed,
 }
 
 const LIBRARIES: [&str; 22] = [
@@ -72,7 +80,7 @@ const LIBRARIES: [&str; 22] = [
     "php/",
 ];
 
-const DECLARED: [&str; 30] = [
+const CLAIMED: [&str; 30] = [
     "bot",
     "crawl",
     "spider",
@@ -109,20 +117,22 @@ const DECLARED: [&str; 30] = [
 pub struct Agents {
     libraries: AhoCorasick,
     declared: AhoCorasick,
+    claimed: AhoCorasick,
 }
 
-fn words(list: &[&str]) -> AhoCorasick {
+fn words<W: AsRef<[u8]>>(list: &[W]) -> AhoCorasick {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .build(list)
-        .expect("short fixed lists compile")
+        .expect("short lists compile")
 }
 
 impl Agents {
     pub fn new() -> Agents {
         Agents {
             libraries: words(&LIBRARIES),
-            declared: words(&DECLARED),
+            declared: words(&crawlers::verifiable()),
+            claimed: words(&CLAIMED),
         }
     }
 
@@ -131,6 +141,8 @@ impl Agents {
             Agent::Library
         } else if self.declared.is_match(agent) {
             Agent::Declared
+        } else if self.claimed.is_match(agent) {
+            Agent::Claimed
         } else {
             Agent::Browser
         }
@@ -157,29 +169,148 @@ pub fn is_health(path: &str) -> bool {
 /// of the text of a template, so that paths of one template are of one kind.
 pub fn kind_of(path: &str) -> (Kind, bool) {
     let lower = path.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     let call = has(&[
         "/api/", "/graphql", "/rest/", ".json", "/rpc", "/ajax", ".do/json", "/v1/", "/v2/",
     ]) || lower.starts_with("/api");
-    let kind = if has(&["queue", "waiting", "waitroom", "netfunnel"]) {
-        Kind::Queue
-    } else if has(&[
-        "login", "signin", "sign-in", "/auth", "/session", "oauth", "/token",
-    ]) {
-        Kind::Login
-    } else if has(&["pay", "checkout", "purchase", "billing", "/order", "settle"]) {
-        Kind::Pay
-    } else if has(&[
-        "seat", "reserv", "booking", "/book", "ticket", "/cart", "basket", "/hold",
-    ]) {
-        Kind::Seat
-    } else if call {
-        Kind::Api
-    } else {
-        Kind::Page
+    let words: Vec<String> = path.split('/').flat_map(words_of).collect();
+    let step = STEPS
+        .iter()
+        .find(|step| words.iter().any(|word| step.is_named(word)));
+    let kind = match step {
+        Some(step) => step.kind,
+        None if call => Kind::Api,
+        None => Kind::Page,
     };
     (kind, call)
 }
+
+/// How paths name a step of a sale.
+struct Step {
+    kind: Kind,
+    /// Whole words.
+    words: &'static [&'static str],
+    /// Words that others begin or end with, without a mark between (`memberlogin`, `kakaopay`).
+    first: &'static [&'static str],
+    last: &'static [&'static str],
+}
+
+impl Step {
+    fn is_named(&self, word: &str) -> bool {
+        self.words.contains(&word)
+            || self.first.iter().any(|part| word.starts_with(part))
+            || self.last.iter().any(|part| word.ends_with(part))
+    }
+}
+
+/// Of a path that names several the first. `book` and `hold` begin too many other words.
+const STEPS: [Step; 4] = [
+    Step {
+        kind: Kind::Queue,
+        words: &["queues", "waitroom"],
+        first: &["queue", "waiting", "waitroom", "netfunnel"],
+        last: &["queue", "waitingroom", "netfunnel"],
+    },
+    Step {
+        kind: Kind::Login,
+        words: &[
+            "auth",
+            "authn",
+            "oauth",
+            "oauth2",
+            "authenticate",
+            "authorize",
+            "session",
+            "sessions",
+            "token",
+            "tokens",
+            "logon",
+            "signon",
+            "sso",
+        ],
+        first: &["login", "signin"],
+        last: &["login", "signin"],
+    },
+    Step {
+        kind: Kind::Pay,
+        words: &[
+            "order",
+            "orders",
+            "billing",
+            "settle",
+            "settlement",
+            "settlements",
+        ],
+        first: &["payment", "checkout", "purchase", "ordersheet", "orderform"],
+        last: &["pay", "payment", "payments", "checkout", "purchase"],
+    },
+    Step {
+        kind: Kind::Seat,
+        words: &[
+            "book",
+            "seat",
+            "seats",
+            "cart",
+            "carts",
+            "basket",
+            "hold",
+            "holds",
+            "prereserve",
+        ],
+        first: &[
+            "seatmap",
+            "seatinfo",
+            "seatlist",
+            "seatplan",
+            "reserve",
+            "reservation",
+            "booking",
+            "ticket",
+        ],
+        last: &[
+            "seat",
+            "seats",
+            "reservation",
+            "reservations",
+            "booking",
+            "bookings",
+            "ticket",
+            "tickets",
+        ],
+    },
+];
+
+/// Segments of more words are titles of things, not names of steps.
+const SEGMENT_WORDS_MAX: usize = 3;
+
+/// The words of a segment, parted by marks and by capitals, and two of them as one: `sign-in` is
+/// `signin`. None of a title.
+fn words_of(segment: &str) -> Vec<String> {
+    let stem = segment.split('.').next().unwrap_or(segment);
+    let mut words: Vec<String> = Vec::new();
+    let (mut open, mut small) = (false, false);
+    for letter in stem.chars() {
+        if !letter.is_alphanumeric() {
+            open = false;
+            continue;
+        }
+        if !open || (small && letter.is_uppercase()) {
+            words.push(String::new());
+        }
+        (open, small) = (true, letter.is_lowercase());
+        let last = words.last_mut().expect("a word is open");
+        last.extend(letter.to_lowercase());
+    }
+    if words.len() > SEGMENT_WORDS_MAX {
+        return Vec::new();
+    }
+    let pairs: Vec<String> = words.windows(2).map(|pair| pair.concat()).collect();
+    words.extend(pairs.into_iter().filter(|pair| JOINED.contains(&pair.as_str())));
+    words
+}
+
+/// Two words that are a step together.
+const JOINED: [&str; 5] = ["signin", "login", "logon", "signon", "waitroom"];
 
 const PRIME: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -271,6 +402,66 @@ mod tests {
     }
 
     #[test]
+    fn steps_are_named_by_words() {
+        for path in [
+            "/author/kim",
+            "/bookmarks",
+            "/blogindex",
+            "/holdings",
+            "/seattle",
+            "/display",
+            "/payload",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Page, "{path}");
+        }
+        for path in [
+            "/news/why-the-ticket-price-rose-again",
+            "/books/*",
+            "/border-collies",
+            "/cartoon",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Page, "{path}");
+        }
+        for path in [
+            "/memberLogin.do",
+            "/wp-login.php",
+            "/sign-in",
+            "/api/auth",
+            "/userlogin",
+            "/oauth2/x",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Login, "{path}");
+        }
+        for path in [
+            "/selectSeat",
+            "/api/reservations",
+            "/book",
+            "/addToCart",
+            "/ticketing",
+            "/seat-map",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Seat, "{path}");
+        }
+        for path in [
+            "/kakaopay/ready",
+            "/orderList",
+            "/checkout",
+            "/api/payments",
+            "/pay.do",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Pay, "{path}");
+        }
+        for path in [
+            "/waiting-room",
+            "/api/queue/enter",
+            "/waitingQueue",
+            "/netfunnel.js.do",
+        ] {
+            assert_eq!(kind_of(path).0, Kind::Queue, "{path}");
+        }
+    }
+
+    #[test]
     fn agents() {
         let agents = Agents::new();
         assert_eq!(agents.of("python-requests/2.31.0"), Agent::Library);
@@ -279,6 +470,8 @@ mod tests {
             agents.of("Mozilla/5.0 (compatible; Googlebot/2.1)"),
             Agent::Declared
         );
+        assert_eq!(agents.of("Mozilla/5.0 (compatible; Bytespider)"), Agent::Claimed);
+        assert_eq!(agents.of("my-uptime-monitor/1"), Agent::Claimed);
         assert_eq!(
             agents.of("Mozilla/5.0 (Windows NT 10.0) Chrome/133.0"),
             Agent::Browser

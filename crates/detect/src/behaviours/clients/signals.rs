@@ -24,6 +24,8 @@ pub struct Part {
 pub struct Evidence {
     pub parts: Vec<Part>,
     pub beat: Option<Beat>,
+    /// Parts are weighed only, without their words.
+    quiet: bool,
 }
 
 impl Evidence {
@@ -44,6 +46,11 @@ impl Evidence {
         timing.iter().sum::<f64>() >= 3.0 || self.of(BARE) >= 3.0
     }
 
+    /// How much speaks for one clock behind all requests.
+    pub fn clocked(&self) -> f64 {
+        self.beat.map_or(0.0, |_| self.of(REGULARITY))
+    }
+
     /// Signals of timing alone.
     fn timed(&self) -> bool {
         [REGULARITY, SUBMIT, HAMMERING]
@@ -55,7 +62,7 @@ impl Evidence {
 
     fn add(&mut self, signal: &'static str, nats: f64, text: impl FnOnce() -> String) {
         if nats != 0.0 {
-            let text = text();
+            let text = if self.quiet { String::new() } else { text() };
             self.parts.push(Part { signal, nats, text });
         }
     }
@@ -73,6 +80,9 @@ const VOLUME: &str = "volume";
 
 /// Later than this after an opening is not at once, µs.
 const AT_ONCE_US: u32 = 3_000_000;
+
+/// Fewer actors with the same steps are no fleet.
+const ACTORS_MIN: u32 = 3;
 
 /// Pages without assets that say no more than the first of them.
 const BARE_PAGES: u32 = 8;
@@ -97,6 +107,30 @@ impl Judge<'_> {
         self.opening(actor, &mut evidence);
         self.volume(sums, scratch, &mut evidence);
         evidence
+    }
+
+    /// Whether all that an actor did may weigh as much as `least`: most actors are people, and what
+    /// intervals could say at most is reckoned before they are looked at.
+    fn may_weigh(&self, actor: &Actor<'_>, least: f64, scratch: &mut Scratch) -> bool {
+        let sums = actor.sums();
+        let mut evidence = Evidence {
+            quiet: true,
+            ..Evidence::default()
+        };
+        scratch.sort_by_path(actor);
+        self.browser(&sums, scratch, &mut evidence);
+        self.submits(actor, &mut evidence);
+        self.sequences(actor, scratch, &mut evidence);
+        self.hammering(actor, &mut evidence);
+        self.opening(actor, &mut evidence);
+        self.volume(&sums, scratch, &mut evidence);
+        let runs = scratch.by_path.chunk_by(|a, b| a.0 == b.0);
+        let most = runs.map(|run| period::nats_max(run.len())).fold(0.0, f64::max);
+        if evidence.total() + most.min(self.settings.regularity_max) < least {
+            return false;
+        }
+        self.regularity(actor, &sums, scratch, &mut evidence);
+        evidence.total() >= least
     }
 
     /// Assets, referers and the user agent: each of them innocent, and all of one cause, hence
@@ -166,7 +200,7 @@ impl Judge<'_> {
                 && run.iter().filter(|&&(_, _, referer)| referer).count() * 2 > run.len();
             let discount = if open { 0.4 } else { 1.0 };
             let own_vote = sums.assets > 0;
-            let beat = period::beat(times, resolution, gaps)
+            let beat = period::beat(times, resolution, 0.0, gaps)
                 .filter(|beat| !template.is_some_and(|t| t.scripted(beat.period_us, own_vote)));
             let steady = match template {
                 Some(template) if template.polled() => 0.0,
@@ -233,9 +267,11 @@ impl Judge<'_> {
         let (mut alike, mut best) = (0u32, (0.0f64, Shared::default()));
         let tried = (f64::from(self.population.sequences()) + 1.0).ln();
         for run in population::sequences(&scratch.steps) {
-            let shared = self.population.shared(run);
+            let Some(shared) = self.population.shared(run, ACTORS_MIN) else {
+                continue;
+            };
             let (seen, expected) = (f64::from(shared.actors), shared.expected.max(0.01));
-            if shared.actors >= 3 && seen >= 20.0 * expected {
+            if seen >= 20.0 * expected {
                 // A Poisson count so far above its mean, anywhere among all sequences.
                 let nats = seen * (seen / expected).ln() - (seen - expected) - tried;
                 alike += 1;
@@ -334,19 +370,35 @@ pub struct Decision {
     pub certain: bool,
     /// It asks for steps of a sale, or more often than monitors do.
     pub eager: bool,
+    /// Most requests name a robot that nobody can verify.
+    pub claimed: bool,
     pub evidence: Evidence,
     /// Requests (no assets) and time, µs in the window, at which it was decided.
     pub requests: u32,
     pub at: u32,
 }
 
+/// Seats and queues asked for so often in a minute, most requests being such: monitors look once
+/// in fifteen seconds at most.
+const WANTED_PER_MINUTE_MIN: u32 = 5;
+
 impl Judge<'_> {
+    /// A slow beat on pages, or on one step alone, is a monitor somebody forgot to declare; one that
+    /// goes by a browser's name and asks for seats among other things is none.
+    fn eager(&self, sums: &Sums) -> bool {
+        let browser = (sums.libraries + sums.claimed) * 2 <= sums.requests;
+        sums.grabs > 0
+            || sums.kinds.count_ones() > 1
+            || sums.busiest_minute >= self.settings.requests_per_minute_min
+            || (sums.wanted * 2 > sums.requests && sums.busiest_minute >= WANTED_PER_MINUTE_MIN)
+            || (sums.wanted > 0 && sums.wanted < sums.requests && browser)
+    }
+
     /// Judges growing prefixes. The first that suffices for certainty decides; else the first
     /// that suffices for suspicion.
     pub fn decide(&self, actor: &Actor<'_>, scratch: &mut Scratch) -> Option<Decision> {
         // Most actors are people on the whole; looking at their beginnings would not change that.
-        let whole = self.weigh(actor, &actor.sums(), scratch).total();
-        if whole < self.settings.evidence_automation_min / 3.0 {
+        if !self.may_weigh(actor, self.settings.evidence_automation_min / 3.0, scratch) {
             return None;
         }
         let mut suspected: Option<Decision> = None;
@@ -373,14 +425,14 @@ impl Judge<'_> {
             if total < self.settings.evidence_automation_min || !evidence.behaves() {
                 continue;
             }
-            // A slow beat on pages alone is a monitor somebody forgot to declare.
-            let eager = sums.sale > 0 || sums.busiest_minute >= self.settings.requests_per_minute_min;
+            let eager = self.eager(&sums);
             // Without sessions an address may mix the steps of several people.
             let own = actor.session() || evidence.timed();
             let certain = total >= self.settings.evidence_macro_min && eager && own;
             let decision = Decision {
                 certain,
                 eager,
+                claimed: sums.claimed * 2 > sums.requests,
                 evidence,
                 requests,
                 at: hit.at,

@@ -5,7 +5,9 @@
 //! a user agent, of one client) the earliest [`ACTOR_HITS_MAX`] requests that are no assets; of
 //! one client whole actors in the order of their hashes up to [`CLIENT_HITS_MAX`]. Assets are
 //! counted by minute. Requests that are not kept are counted by minute, so that totals stay
-//! exact for clients of any size.
+//! exact for clients of any size, and by actor and minute for the actors with the smallest
+//! hashes ([`LOST_MAX`] entries): with what is kept, exact figures of a random sample of actors
+//! of which nobody's requests are thinned away.
 
 use super::request::Kind;
 
@@ -18,10 +20,13 @@ pub const ACTOR_HITS_MAX: usize = 384;
 /// Requests kept of one client in one window, all its actors together.
 pub const CLIENT_HITS_MAX: usize = 2_048;
 
+/// Minutes of actors counted of what was not kept of one client in one window.
+pub const LOST_MAX: usize = 1_024;
+
 const KIND: u8 = 0b111;
 const POST: u8 = 1 << 3;
 const REFERER: u8 = 1 << 4;
-const ERROR: u8 = 1 << 5;
+const CLAIMED: u8 = 1 << 5;
 const SESSION: u8 = 1 << 6;
 const LIBRARY: u8 = 1 << 7;
 const CALL: u16 = 1 << 15;
@@ -52,7 +57,10 @@ pub struct Seen {
     pub call: bool,
     pub post: bool,
     pub referer: bool,
-    pub error: bool,
+    /// The user agent names a robot that nobody can verify.
+    pub claimed: bool,
+    /// Refused for good: 4xx, but for 429.
+    pub refused: bool,
     /// `who` is a session or an account.
     pub session: bool,
     pub library: bool,
@@ -66,7 +74,8 @@ impl Hit {
             return Hit {
                 who: seen.who,
                 at: seen.at / 60_000_000 * 60_000_000,
-                path: 1,
+                // Asking for what is not there is not loading a page.
+                path: u32::from(!seen.refused),
                 exact: 0,
                 agent: 0,
                 flags: Kind::Asset as u8 | session,
@@ -82,7 +91,7 @@ impl Hit {
                 | session
                 | bit(seen.post, POST)
                 | bit(seen.referer, REFERER)
-                | bit(seen.error, ERROR)
+                | bit(seen.claimed, CLAIMED)
                 | bit(seen.library, LIBRARY),
         }
     }
@@ -112,9 +121,19 @@ impl Hit {
         self.flags & LIBRARY != 0
     }
 
+    /// Its user agent names a robot that nobody can verify.
+    pub fn claimed(&self) -> bool {
+        self.flags & CLAIMED != 0
+    }
+
     /// A call by a script or program rather than a document.
     pub fn call(&self) -> bool {
         self.exact & CALL != 0
+    }
+
+    /// Neither an asset nor a call, asked for and not sent.
+    pub fn document(&self) -> bool {
+        !self.is_asset() && !self.call() && !self.post()
     }
 
     /// The very path, as far as a hash tells.
@@ -141,6 +160,41 @@ impl Hit {
     }
 }
 
+/// Requests of one actor in one minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minute {
+    pub who: u32,
+    /// Of the window.
+    pub minute: u8,
+    /// `who` is a session or an account.
+    pub session: bool,
+    /// Requests that are no assets.
+    pub requests: u32,
+    /// Of them documents.
+    pub pages: u32,
+    pub assets: u32,
+}
+
+impl Minute {
+    pub fn of(hit: &Hit) -> Minute {
+        let asset = hit.is_asset();
+        Minute {
+            who: hit.who,
+            minute: (hit.at / 60_000_000) as u8,
+            session: hit.session(),
+            requests: u32::from(!asset),
+            pages: u32::from(!asset && hit.document()),
+            assets: if asset { hit.path } else { 0 },
+        }
+    }
+
+    fn join(&mut self, other: &Minute) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.pages = self.pages.saturating_add(other.pages);
+        self.assets = self.assets.saturating_add(other.assets);
+    }
+}
+
 /// One client in one window.
 #[derive(Clone, Debug)]
 pub struct Span {
@@ -151,9 +205,15 @@ pub struct Span {
     settle_at: u32,
     settled: bool,
     last: u32,
+    /// Hits before this, µs in the window, are part of its population.
+    counted: u32,
+    /// Which hits those are has changed since.
+    upset: bool,
     pub dirty: bool,
     /// What was not kept: (minute of the window, requests), one entry per minute.
     dropped: Vec<(u8, u32)>,
+    /// The same by actor and minute, sorted by both, the first [`LOST_MAX`].
+    lost: Vec<Minute>,
 }
 
 impl Span {
@@ -164,8 +224,11 @@ impl Span {
             settle_at: 1_024,
             settled: true,
             last: 0,
+            counted: 0,
+            upset: false,
             dirty: false,
             dropped: Vec::new(),
+            lost: Vec::new(),
         }
     }
 
@@ -184,6 +247,7 @@ impl Span {
             return 0;
         }
         let before = self.hits.capacity();
+        self.upset |= hit.at < self.counted;
         self.hits.push(hit);
         self.settled = false;
         if self.hits.len() >= self.settle_at as usize {
@@ -208,6 +272,8 @@ impl Span {
         let (mut who, mut run) = (0, 0usize);
         let mut dropped = std::mem::take(&mut self.dropped);
         let mut kept = 0usize;
+        let (counted, mut upset) = (self.counted, self.upset);
+        let mut lost: Vec<Minute> = Vec::new();
         self.hits.retain(|hit| {
             if hit.who != who {
                 (who, run) = (hit.who, 0);
@@ -218,17 +284,92 @@ impl Span {
             if !keep {
                 let count = if hit.is_asset() { hit.path } else { 1 };
                 drop_one(&mut dropped, (hit.at / 60_000_000) as u8, count);
+                upset |= hit.at < counted;
+                lose(&mut lost, hit);
             }
             keep
         });
         self.dropped = dropped;
+        self.upset = upset;
+        self.remember(&lost);
         self.settle_at = u32::try_from((self.hits.len() * 2).max(1_024)).unwrap_or(u32::MAX);
         self.settled = true;
+    }
+
+    /// Adds to what is counted of actors that are not kept. Who is among the first of them in the
+    /// end was so all along, since there are only ever more: what is counted of them is exact.
+    fn remember(&mut self, lost: &[Minute]) {
+        if lost.is_empty() {
+            return;
+        }
+        self.lost.extend_from_slice(lost);
+        self.lost.sort_by_key(|entry| (entry.who, entry.minute));
+        self.lost.dedup_by(|next, known| {
+            let same = (next.who, next.minute) == (known.who, known.minute);
+            if same {
+                known.join(next);
+            }
+            same
+        });
+        self.lost.truncate(LOST_MAX);
+        self.lost.shrink_to_fit();
+    }
+
+    /// What every actor did by minute, in no order and perhaps in parts, and up to which hash of
+    /// an actor that is all there is to know; call after [`Span::settle`].
+    pub fn minutes(&self) -> (impl Iterator<Item = Minute>, u32) {
+        let until = match self.lost.last() {
+            // The minutes of the last one may not all be there.
+            Some(last) if self.lost.len() >= LOST_MAX => last.who,
+            _ => u32::MAX,
+        };
+        let kept = self.hits.iter().map(Minute::of);
+        (kept.chain(self.lost.iter().copied()), until)
+    }
+
+    /// Requests and assets of one minute of the window that were counted and not kept.
+    pub fn dropped_in(&self, minute: u8) -> u32 {
+        let of = self.dropped.iter().find(|&&(at, _)| at == minute);
+        of.map_or(0, |&(_, count)| count)
+    }
+
+    /// Whether it loaded any asset before `until`, µs in the window (of what was not kept:
+    /// ever).
+    pub fn loads_assets(&self, until: u32) -> bool {
+        let loaded = |hit: &Hit| hit.is_asset() && hit.path > 0 && hit.at < until;
+        self.hits.iter().any(loaded) || self.lost.iter().any(|entry| entry.assets > 0)
     }
 
     /// Whether nothing was added since it was settled.
     pub fn is_settled(&self) -> bool {
         self.settled
+    }
+
+    /// Says that the hits before `until`, and no others, are part of the population.
+    pub fn set_counted(&mut self, until: u32) {
+        (self.counted, self.upset) = (until, false);
+    }
+
+    /// Whether the hits that are part of the population are other ones by now.
+    pub fn is_upset(&self) -> bool {
+        self.upset
+    }
+
+    /// Whether it may have hits that are no part of the population.
+    pub fn has_grown(&self) -> bool {
+        self.last >= self.counted
+    }
+
+    /// Actors with hits that the population up to `until` has and that of before has not: as
+    /// they were then, if they were there, and as they are. Call after [`Span::settle`].
+    pub fn grown(&self, until: u32) -> impl Iterator<Item = (Option<Actor<'_>>, Actor<'_>)> {
+        let hits = if self.has_grown() { &self.hits[..] } else { &[] };
+        hits.chunk_by(|a, b| a.who == b.who).filter_map(move |run| {
+            let before = run.partition_point(|hit| hit.at < self.counted);
+            let now = run.partition_point(|hit| hit.at < until);
+            let actor = |end: usize| Actor { hits: &run[..end] };
+            (now > before).then(|| ((before > 0).then(|| actor(before)), actor(now)))
+        })
     }
 
     /// The hits that are kept, sorted by actor and time; call after [`Span::settle`].
@@ -253,7 +394,9 @@ impl Span {
 
     /// Bytes beyond its own size.
     pub fn bytes(&self) -> usize {
-        self.hits.capacity() * size_of::<Hit>() + self.dropped.capacity() * 8
+        self.hits.capacity() * size_of::<Hit>()
+            + self.dropped.capacity() * 8
+            + self.lost.capacity() * size_of::<Minute>()
     }
 
     /// The actors with their hits before `until` (µs in the window), those of one actor in a row.
@@ -269,6 +412,19 @@ fn drop_one(dropped: &mut Vec<(u8, u32)>, minute: u8, count: u32) {
     match dropped.iter_mut().find(|(at, _)| *at == minute) {
         Some((_, known)) => *known = known.saturating_add(count),
         None => dropped.push((minute, count)),
+    }
+}
+
+/// Counts one more request, or marker of assets, that is not kept; they come by actor.
+fn lose(lost: &mut Vec<Minute>, hit: &Hit) {
+    let one = Minute::of(hit);
+    if let Some(last) = lost.last_mut()
+        && (last.who, last.minute) == (one.who, one.minute)
+    {
+        last.join(&one);
+    } else if lost.len() < LOST_MAX {
+        // Whatever comes later has a larger hash.
+        lost.push(one);
     }
 }
 
@@ -288,10 +444,18 @@ pub struct Sums {
     pub assets: u32,
     pub referers: u32,
     pub libraries: u32,
+    /// Under the name of a robot that nobody can verify.
+    pub claimed: u32,
     /// Steps of a sale.
     pub sale: u32,
+    /// Of them what a macro is after: all but log-ins.
+    pub wanted: u32,
     /// Steps of a sale sent with POST.
     pub posts: u32,
+    /// Of them those that a macro is after.
+    pub grabs: u32,
+    /// Kinds of steps, a bit each.
+    pub kinds: u8,
     /// Most requests in one minute of the clock.
     pub busiest_minute: u32,
     /// First and last request that is no asset, µs in the window.
@@ -326,11 +490,17 @@ impl<'a> Actor<'a> {
             }
             sums.last = hit.at;
             sums.requests += 1;
-            sums.pages += u32::from(!hit.call() && !hit.post());
+            sums.pages += u32::from(hit.document());
             sums.referers += u32::from(hit.referer());
             sums.libraries += u32::from(hit.library());
+            sums.claimed += u32::from(hit.claimed());
             sums.sale += u32::from(hit.kind().of_sale());
             sums.posts += u32::from(hit.kind().of_sale() && hit.post());
+            sums.wanted += u32::from(hit.kind().wanted());
+            sums.grabs += u32::from(hit.kind().wanted() && hit.post());
+            if hit.kind().of_sale() {
+                sums.kinds |= 1 << hit.kind() as u8;
+            }
             if hit.at / 60_000_000 != minute {
                 (minute, in_minute) = (hit.at / 60_000_000, 0);
             }
@@ -338,5 +508,77 @@ impl<'a> Actor<'a> {
             sums.busiest_minute = sums.busiest_minute.max(in_minute);
         }
         sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn hit(n: u32, actors: u32) -> Hit {
+        let mixed = n.wrapping_mul(0x9E37_79B9) ^ (n >> 7);
+        Hit::new(Seen {
+            who: (mixed % actors).wrapping_mul(0x0101_7F4B),
+            at: (mixed >> 3) % 1_800 * 1_000_000,
+            template: 1 + mixed % 5,
+            exact: 0,
+            agent: 0,
+            kind: if n.is_multiple_of(3) {
+                Kind::Asset
+            } else {
+                Kind::Page
+            },
+            call: false,
+            post: false,
+            referer: false,
+            claimed: false,
+            refused: n.is_multiple_of(9),
+            session: true,
+            library: false,
+        })
+    }
+
+    fn counted(hits: impl Iterator<Item = Minute>, until: u32) -> BTreeMap<(u32, u8), (u32, u32, u32)> {
+        let mut sums: BTreeMap<(u32, u8), (u32, u32, u32)> = BTreeMap::new();
+        for minute in hits.filter(|minute| until == u32::MAX || minute.who < until) {
+            let entry = sums.entry((minute.who, minute.minute)).or_default();
+            entry.0 += minute.requests;
+            entry.1 += minute.pages;
+            entry.2 += minute.assets;
+        }
+        sums.retain(|_, sum| *sum != (0, 0, 0));
+        sums
+    }
+
+    #[test]
+    fn what_is_known_of_actors_is_exact_in_any_order_however_many_come() {
+        for actors in [3, 40, 2_000] {
+            let hits: Vec<Hit> = (0..30_000).map(|n| hit(n, actors)).collect();
+            let mut forward = Span::new(0);
+            let mut backward = Span::new(0);
+            for (n, hit) in hits.iter().enumerate() {
+                forward.add(*hit);
+                backward.add(hits[hits.len() - 1 - n]);
+                if n % 1_700 == 0 {
+                    backward.settle();
+                }
+            }
+            forward.settle();
+            backward.settle();
+            assert!(forward.dropped() > 0);
+            let (minutes, until) = forward.minutes();
+            let known = counted(minutes, until);
+            let (minutes, same) = backward.minutes();
+            assert_eq!((&known, until), (&counted(minutes, same), same));
+            assert_eq!(
+                known,
+                counted(hits.iter().map(Minute::of), until),
+                "{actors} actors"
+            );
+            // Forty actors in thirty minutes are more than there is room for, too.
+            assert_eq!(until < u32::MAX, actors >= 40);
+            assert!(forward.bytes() < 100_000);
+        }
     }
 }

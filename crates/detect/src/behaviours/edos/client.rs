@@ -1,7 +1,7 @@
 //! Clients that cost far more than others: within an hour, and slowly over a day.
 
 use super::found::{About, Found};
-use super::settings::{HeavyClient, LowAndSlow};
+use super::settings::{Common, HeavyClient, LowAndSlow};
 use super::window::{Client, Window, entity, level, quantile};
 use crate::cost::tell::dollars;
 
@@ -20,21 +20,28 @@ pub const SLOW: About = About {
 /// Clients with fewer requests are no population.
 const VISIT_REQUESTS_MIN: u32 = 5;
 
-/// Quantiles of what clients cost.
-struct Population {
-    p90: f64,
-    p99: f64,
-    size: usize,
+/// What nearly all clients stay below, given what visits cost each, and from where on one costs far more; `None` while they
+/// are too few to say.
+fn limits(
+    mut usd: Vec<f64>,
+    clients_min: usize,
+    (p90_factor_max, p99_factor_min, usd_min): (f64, f64, f64),
+) -> Option<(f64, f64)> {
+    if usd.len() < clients_min {
+        return None;
+    }
+    let p90 = quantile(&mut usd, 0.90);
+    let usual = quantile(&mut usd, 0.99).min(p90 * p90_factor_max);
+    Some((usual, (usual * p99_factor_min).max(usd_min)))
 }
 
-fn population(clients: &[Client]) -> Population {
-    let visits = clients.iter().filter(|c| c.sum.seen() >= VISIT_REQUESTS_MIN);
-    let mut usd: Vec<f64> = visits.map(|client| client.usd).collect();
-    Population {
-        size: usd.len(),
-        p90: quantile(&mut usd, 0.90),
-        p99: quantile(&mut usd, 0.99),
-    }
+fn is_visit(client: &Client) -> bool {
+    client.sum.seen() >= VISIT_REQUESTS_MIN
+}
+
+/// Whether a client costs so much for each person behind it, and does no business.
+fn is_dear(client: &Client, limit: f64, requests_min: u32) -> bool {
+    client.sum.seen() >= requests_min && client.usd / client.people() >= limit && !client.valued()
 }
 
 /// Clients of the hour whose cost per person exceeds the 99th percentile many times.
@@ -44,70 +51,55 @@ pub fn heavy(
     clients: &[Client],
     clients_min: usize,
 ) -> Vec<Found> {
-    let population = population(clients);
-    if population.size < clients_min {
+    let visits = clients.iter().filter(|client| is_visit(client));
+    let usd = visits.map(|client| client.usd).collect();
+    let factors = (settings.p90_factor_max, settings.p99_factor_min, settings.usd_min);
+    let Some((usual, limit)) = limits(usd, clients_min, factors) else {
         return Vec::new();
-    }
-    let usual = population.p99.min(population.p90 * settings.p90_factor_max);
-    let limit = (usual * settings.p99_factor_min).max(settings.usd_min);
-    let over = clients.iter().filter(|client| {
-        client.sum.seen() >= settings.requests_min
-            && client.usd / client.people() >= limit
-            && !client.valued()
-    });
-    over.map(|client| {
-        let level = level(
-            settings.common.level,
-            client.usd,
-            settings.common.usd_high,
-            client.declared(),
-        );
-        told(window, client, level, usual, "1 h", Vec::new())
-    })
-    .collect()
+    };
+    let over = clients
+        .iter()
+        .filter(|client| is_dear(client, limit, settings.requests_min));
+    over.map(|client| told(window, client, &settings.common, usual, "1 h", Vec::new()))
+        .collect()
 }
 
-/// Clients that were there for hours of a day and cost far more than a day's clients do.
-pub fn slow(
-    settings: &LowAndSlow,
-    window: &Window<'_>,
-    clients: &[Client],
-    clients_min: usize,
-) -> Vec<Found> {
-    let population = population(clients);
-    if population.size < clients_min {
-        return Vec::new();
-    }
-    let usual = population.p99.min(population.p90 * settings.p90_factor_max);
-    let limit = (usual * settings.p99_factor_min).max(settings.usd_min);
-    let over = clients.iter().filter(|client| {
-        let entry = &window.ledger.clients.entries[client.at];
-        client.sum.seen() >= settings.requests_min
-            && client.usd / client.people() >= limit
-            && entry.range(window.from, window.to).len() >= settings.buckets_min
-            && !client.valued()
-    });
-    let hours = window.hours_known();
-    over.map(|client| {
-        let level = level(
-            settings.common.level,
-            client.usd,
-            settings.common.usd_high,
-            client.declared(),
-        );
-        let mut facts = Vec::new();
-        if hours < 24.0 {
-            facts.push(("baseline".to_owned(), format!("cold: {hours:.0} of 24 hours")));
+/// Clients that were there for hours of a day and cost far more than a day's clients do; `active`
+/// are the places in the table of those who came.
+pub fn slow(settings: &LowAndSlow, window: &Window<'_>, active: &[u32], clients_min: usize) -> Vec<Found> {
+    // A day has very many clients, of whom few did much.
+    let (mut usd, mut busy) = (Vec::with_capacity(active.len()), Vec::new());
+    for client in active.iter().filter_map(|&at| window.client(at as usize)) {
+        usd.extend(is_visit(&client).then_some(client.usd));
+        if client.sum.seen() >= settings.requests_min {
+            busy.push(client);
         }
-        told(window, client, level, usual, "24 h", facts)
-    })
-    .collect()
+    }
+    let factors = (settings.p90_factor_max, settings.p99_factor_min, settings.usd_min);
+    let Some((usual, limit)) = limits(usd, clients_min, factors) else {
+        return Vec::new();
+    };
+    let stayed = |client: &Client| {
+        let entry = &window.ledger.clients.entries[client.at];
+        entry.range(window.from, window.to).len() >= settings.buckets_min
+    };
+    let over = busy
+        .iter()
+        .filter(|client| is_dear(client, limit, settings.requests_min) && stayed(client));
+    let hours = window.hours_known();
+    let cold = format!("cold: {hours:.0} of 24 hours");
+    let facts: Vec<(String, String)> = (hours < 24.0)
+        .then(|| ("baseline".to_owned(), cold))
+        .into_iter()
+        .collect();
+    over.map(|client| told(window, client, &settings.common, usual, "24 h", facts.clone()))
+        .collect()
 }
 
 fn told(
     window: &Window<'_>,
     client: &Client,
-    level: haetae_event::Level,
+    common: &Common,
     usual: f64,
     span: &str,
     mut facts: Vec<(String, String)>,
@@ -125,7 +117,7 @@ fn told(
     }
     Found {
         entity: entity("ip", window.name(client).to_string()),
-        level,
+        level: level(common.level, client.usd, common.usd_high, client.declared()),
         extent: client.extent(),
         line: format!(
             "{} requests, {} bytes out, {} in {span}; nearly all clients stay below {}",

@@ -5,8 +5,8 @@ use super::found::{About, Found};
 use super::settings::Unproductive;
 use super::window::{Client, Window, block_of, entity, level};
 use crate::cost::Cell;
-use crate::cost::ledger::sum_of;
-use crate::cost::table::Name;
+use crate::cost::ledger::{Agent, sum_of};
+use crate::cost::table::{Entry, Name};
 use crate::cost::tell::dollars;
 use crate::detector::Extent;
 use haetae_event::Entity;
@@ -104,9 +104,8 @@ fn sums(window: &Window<'_>, clients: &[Client]) -> BTreeMap<Key, Sum> {
             sums.entry(key).or_insert(first).add(client);
         }
     }
-    let own = |(_, entry): &(usize, &crate::cost::table::Entry<Cell, bool>)| {
-        entry.tenant == window.tenant && !entry.more
-    };
+    let own =
+        |(_, entry): &(usize, &Entry<Cell, Agent>)| entry.tenant == window.tenant && !entry.more.declared;
     for (at, entry) in window.ledger.agents.entries.iter().enumerate().filter(own) {
         let Some(cell) = sum_of(entry, window.from, window.to) else {
             continue;
@@ -214,6 +213,11 @@ fn told(
     }
     if sum.clients < usize::MAX {
         facts.push(("clients".to_owned(), sum.clients.to_string()));
+        facts.extend(window.rest().map(|rest| {
+            let others = dollars(window.usd(&rest));
+            let said = format!("at least: clients of all networks given up for memory used {others} more");
+            ("sums".to_owned(), said)
+        }));
     }
     Found {
         entity: named(window, key),

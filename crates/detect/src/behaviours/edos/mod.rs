@@ -38,14 +38,11 @@ use found::Findings;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Episode, EventBatch, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
-use window::{Window, active, start_us};
+use window::{Window, start_us};
 
 /// Buckets of an hour and of a day.
 const HOUR: i32 = 6;
 const DAY: i32 = 144;
-
-/// Windows judged in one pass over the tables.
-const CHUNK: usize = 48;
 
 /// The detector.
 pub struct Edos {
@@ -124,9 +121,6 @@ impl Edos {
     fn judge_hours(&mut self, settings: &EdosSettings, tenant: usize, ends: &[i32]) {
         let ledger = &self.meter.ledger;
         let of = u16::try_from(tenant).expect("tenants are few");
-        let clients = active(&ledger.clients, of, ends, HOUR);
-        let pairs = active(&ledger.pairs, of, ends, HOUR);
-        let population = population(&self.meter, of);
         for &end in ends {
             let window = Window {
                 ledger,
@@ -135,7 +129,7 @@ impl Edos {
                 from: end - HOUR,
                 to: end,
             };
-            let own = window.clients(&clients[&end]);
+            let own = window.clients(&ledger.clients.active(of, window.from, end));
             let mut put = |about, found| self.findings.put(tenant, end, about, found);
             if settings.heavy_client.common.enabled {
                 put(
@@ -143,7 +137,7 @@ impl Edos {
                     client::heavy(&settings.heavy_client, &window, &own, settings.clients_min),
                 );
             }
-            let objects = objects::Objects::new(&window, &own, &pairs[&end]);
+            let objects = objects::Objects::new(&window, &own, &ledger.pairs.active(of, window.from, end));
             if settings.cache_busting.common.enabled {
                 put(&objects::BUSTING, objects.busting(&settings.cache_busting));
             }
@@ -151,10 +145,7 @@ impl Edos {
                 put(&objects::PULLS, objects.pulls(&settings.object_pulls));
             }
             if settings.site_surge.common.enabled {
-                put(
-                    &site::SURGE,
-                    site::surge(&settings.site_surge, &window, &population),
-                );
+                put(&site::SURGE, site::surge(&settings.site_surge, &window));
             }
             if settings.yo_yo.common.enabled {
                 let buckets = i32::try_from(settings.yo_yo.window_minutes / 10).unwrap_or(18);
@@ -162,10 +153,7 @@ impl Edos {
                     from: end - buckets.clamp(6, DAY),
                     ..window
                 };
-                let everybody = || {
-                    let width = window.to - window.from;
-                    window.clients(&active(&ledger.clients, of, &[end], width)[&end])
-                };
+                let everybody = || window.clients(&ledger.clients.active(of, window.from, end));
                 put(
                     &site::YO_YO,
                     site::yo_yo(&settings.yo_yo, &window, &own, everybody),
@@ -194,23 +182,10 @@ impl Edos {
             from: end - DAY,
             to: end,
         };
-        let own = window.clients(&active(&ledger.clients, of, &[end], DAY)[&end]);
-        let found = client::slow(&settings.low_and_slow, &window, &own, settings.clients_min);
+        let active = ledger.clients.active(of, window.from, end);
+        let found = client::slow(&settings.low_and_slow, &window, &active, settings.clients_min);
         self.findings.put(tenant, end, &client::SLOW, found);
     }
-}
-
-/// Clients by bucket.
-fn population(meter: &Meter, tenant: u16) -> BTreeMap<i32, u32> {
-    let mut found: BTreeMap<i32, u32> = BTreeMap::new();
-    let entries = meter.ledger.clients.entries.iter();
-    for cell in entries
-        .filter(|entry| entry.tenant == tenant)
-        .flat_map(|entry| entry.cells.iter())
-    {
-        *found.entry(cell.bucket).or_default() += 1;
-    }
-    found
 }
 
 impl Detector for Edos {
@@ -236,9 +211,7 @@ impl Detector for Edos {
         };
         for tenant in 0..self.meter.ledger.tenants.len() {
             let (hours, days) = self.due(tenant, closing);
-            for chunk in hours.chunks(CHUNK) {
-                self.judge_hours(&settings, tenant, chunk);
-            }
+            self.judge_hours(&settings, tenant, &hours);
             if settings.low_and_slow.common.enabled {
                 for end in days {
                     self.judge_day(&settings, tenant, end);

@@ -5,7 +5,6 @@ use super::found::{About, Found};
 use super::settings::{CacheBusting, ObjectPulls};
 use super::window::{Client, Window, distinct, entity, level, people, start_us};
 use crate::cost::ledger::{PairCell, PairOf};
-use crate::cost::reading::is_static;
 use crate::cost::table::Entry;
 use crate::cost::tell::dollars;
 use crate::detector::Extent;
@@ -63,7 +62,7 @@ fn path_of(window: &Window<'_>, path: u64) -> Path {
         return Path::default();
     };
     let mut found = Path {
-        is_static: is_static(&entry.name.to_string()),
+        is_static: entry.more,
         ..Path::default()
     };
     for cell in entry.range(window.from, window.to) {

@@ -101,11 +101,11 @@ impl<'a> Steps<'a> {
 }
 
 /// Steps of the last bucket of the window whose cost exceeds the forecast's upper bound while
-/// each client costs more than usual. `population` is the number of clients by bucket.
-pub fn surge(settings: &SiteSurge, window: &Window<'_>, population: &BTreeMap<i32, u32>) -> Vec<Found> {
+/// each client costs more than usual.
+pub fn surge(settings: &SiteSurge, window: &Window<'_>) -> Vec<Found> {
     let to = i64::from(window.to) * 2;
     let steps = Steps::new(window, to - 2 * DAY_STEPS - 4, to);
-    let Some(per_client) = per_client_factor(window, population) else {
+    let Some(per_client) = per_client_factor(window) else {
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -114,10 +114,14 @@ pub fn surge(settings: &SiteSurge, window: &Window<'_>, population: &BTreeMap<i3
         let Some(forecast) = steps.forecast(step, settings.history_min) else {
             continue;
         };
-        let bound = (forecast + settings.sigmas * steps.sigma(step, settings.history_min))
-            .max(forecast * settings.factor_min)
-            .max(steps.crest(step) * settings.crest_factor_min);
-        if usd < settings.usd_min || usd <= bound || per_client < settings.per_client_factor_min {
+        // The interval takes a day of forecasts to reckon: last.
+        let least = (forecast * settings.factor_min).max(steps.crest(step) * settings.crest_factor_min);
+        if usd < settings.usd_min || usd <= least || per_client < settings.per_client_factor_min {
+            continue;
+        }
+        let sigma = steps.sigma(step, settings.history_min);
+        let bound = (forecast + settings.sigmas * sigma).max(least);
+        if usd <= bound {
             continue;
         }
         let hours = (step - steps.first) as f64 / 12.0;
@@ -176,12 +180,12 @@ fn minutes_of<'a>(window: &Window<'a>, start_us: i64, minutes: i64) -> impl Iter
 }
 
 /// Cost per client of the last bucket over its median in the buckets before, of up to a day.
-fn per_client_factor(window: &Window<'_>, population: &BTreeMap<i32, u32>) -> Option<f64> {
+fn per_client_factor(window: &Window<'_>) -> Option<f64> {
     const HISTORY_MIN: usize = 6;
     let per_client = |bucket: i32| {
-        let clients = *population.get(&bucket)?;
-        let cell = window.site_between(bucket, bucket + 1)?;
-        (clients > 0).then(|| window.usd(&cell) / f64::from(clients))
+        let clients = window.ledger.clients.population(window.tenant, bucket);
+        let cell = window.site_between(bucket, bucket + 1).filter(|_| clients > 0)?;
+        Some(window.usd(&cell) / clients as f64)
     };
     let last = window.to - 1;
     let now = per_client(last)?;

@@ -1,20 +1,23 @@
 //! The clients of one window, with what they cost.
 
 use crate::cost::ledger::{Ledger, sum_of};
-use crate::cost::table::{Entry, Name, Slot, Table};
+use crate::cost::table::Name;
 use crate::cost::{BUCKET_US, Cell, Tariff};
 use crate::detector::Extent;
 use haetae_event::net::Cidr;
 use haetae_event::time::SECOND_US;
 use haetae_event::{Entity, Level};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Classes of user agents that a cell can tell apart.
 const CLASSES: f64 = 32.0;
 
-/// People behind an address whose classes of user agents are all taken.
-const CROWD: f64 = 500.0;
+/// People behind an address whose classes of user agents are all taken: what the count can say at
+/// most (32 ln 32).
+const CROWD: f64 = 111.0;
+
+/// People that user agents alone stand for at most: writing another one costs nothing.
+const CLAIMED_MAX: f64 = 8.0;
 
 /// A stretch of buckets of one tenant: `from..to`.
 #[derive(Clone, Copy, Debug)]
@@ -47,19 +50,21 @@ impl std::fmt::Debug for Ledger {
 impl Window<'_> {
     /// Clients of the window; `active` are their places in the table.
     pub fn clients(&self, active: &[u32]) -> Vec<Client> {
-        let entries = &self.ledger.clients.entries;
-        let one = |&at: &u32| {
-            let at = at as usize;
-            let entry = &entries[at];
-            let sum = sum_of(entry, self.from, self.to)?;
-            Some(Client {
-                at,
-                sum,
-                usd: self.usd(&sum),
-                span: span_of(entry.range(self.from, self.to))?,
-            })
-        };
-        active.iter().filter_map(one).collect()
+        let mut clients = Vec::with_capacity(active.len());
+        clients.extend(active.iter().filter_map(|&at| self.client(at as usize)));
+        clients
+    }
+
+    /// The client at a place in the table; `None` if the window has nothing of it.
+    pub fn client(&self, at: usize) -> Option<Client> {
+        let entry = &self.ledger.clients.entries[at];
+        let sum = sum_of(entry, self.from, self.to)?;
+        Some(Client {
+            at,
+            sum,
+            usd: self.usd(&sum),
+            span: span_of(entry.range(self.from, self.to))?,
+        })
     }
 
     pub fn usd(&self, cell: &Cell) -> f64 {
@@ -78,6 +83,16 @@ impl Window<'_> {
         let mut sum = *cells.next()?;
         cells.for_each(|cell| sum.merge(cell));
         Some(sum)
+    }
+
+    /// What clients used whose account was given up: sums over clients lack at most this much.
+    pub fn rest(&self) -> Option<Cell> {
+        let own = &self.ledger.tenants[usize::from(self.tenant)].rest;
+        let cells = own.range(self.from..self.to).map(|(_, cell)| *cell);
+        cells.reduce(|mut sum, cell| {
+            sum.merge(&cell);
+            sum
+        })
     }
 
     pub fn name(&self, client: &Client) -> &Name {
@@ -108,12 +123,13 @@ impl Client {
         }
     }
 
-    /// How many people may stand behind the address, by the classes of user agents seen.
+    /// How many people may stand behind the address, by the classes of user agents that loaded assets
+    /// or had an account; others count for little.
     pub fn people(&self) -> f64 {
-        people(self.sum.agents)
+        people(self.sum.visitors).max(people(self.sum.agents).min(CLAIMED_MAX))
     }
 
-    /// Whether it does business: logs in or orders, more often than by chance.
+    /// Whether it does business: logs in, orders or pays, more often than by chance.
     pub fn valued(&self) -> bool {
         self.sum.valued >= 3 && u64::from(self.sum.valued) * 500 >= u64::from(self.sum.seen())
     }
@@ -140,33 +156,6 @@ pub fn distinct(bits: u64) -> f64 {
         true => -64.0 * (1.0 - taken / 64.0).ln(),
         false => 64.0 * 64f64.ln(),
     }
-}
-
-/// Which entries of a table have cells in each window of `width` buckets that ends at one of
-/// `ends`.
-pub fn active<C: Slot, X>(
-    table: &Table<C, X>,
-    tenant: u16,
-    ends: &[i32],
-    width: i32,
-) -> BTreeMap<i32, Vec<u32>> {
-    let mut found: BTreeMap<i32, Vec<u32>> = ends.iter().map(|&end| (end, Vec::new())).collect();
-    let (Some(&low), Some(&high)) = (ends.first(), ends.last()) else {
-        return found;
-    };
-    let own = |(_, entry): &(usize, &Entry<C, X>)| entry.tenant == tenant;
-    for (at, entry) in table.entries.iter().enumerate().filter(own) {
-        let at = u32::try_from(at).expect("memory is bounded far below 2^32 keys");
-        for cell in entry.range(low.saturating_sub(width), high) {
-            let bucket = cell.bucket();
-            for (_, list) in found.range_mut(bucket + 1..=bucket + width) {
-                if list.last() != Some(&at) {
-                    list.push(at);
-                }
-            }
-        }
-    }
-    found
 }
 
 /// Quantile of unsorted numbers, 0 for none.

@@ -4,7 +4,7 @@
 //! high port the request came from. Flags (OR-ed over the aggregation interval) tell them apart
 //! where a SYN is among them; otherwise the ports do.
 
-use crate::engine::value::{Column, Value};
+use crate::columns::{Flags, Numbers, Texts};
 use haetae_event::{Dataset, EventBatch, net};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -255,29 +255,27 @@ fn names(dataset: Dataset) -> Option<&'static Names> {
 }
 
 /// The flows of a batch: rows with both addresses and a destination port. `NODATA` and `SKIPDATA`
-/// have neither. Empty for other datasets.
-pub fn flows(batch: &EventBatch, src_ip: &Column<'_>) -> Vec<Flow> {
+/// have neither. None for other datasets. `found` is emptied first.
+pub fn flows(batch: &EventBatch, found: &mut Vec<Flow>) {
+    found.clear();
     let Some(names) = names(batch.dataset) else {
-        return Vec::new();
+        return;
     };
-    let of = |name: &str| Column::of(batch, name);
-    let (hosts, dsts) = (of("dst_host"), of(names.dst));
-    let (src_ports, dst_ports) = (of(names.src_port), of(names.dst_port));
-    let (protocols, packets, bytes) = (of(names.protocol), of(names.packets), of(names.bytes));
-    let (actions, blocked) = (of("action"), of("blocked"));
-    let (flags, scores) = (of("tcp_flags"), of("ti_score"));
-    let address = |column: &Column<'_>, row: usize| match column.value(row) {
-        Value::Text(text) => Address::parse(text),
-        _ => None,
-    };
-    let port = |column: &Column<'_>, row: usize| whole(column, row).and_then(|n| u16::try_from(n).ok());
-    let mut found = Vec::with_capacity(batch.rows());
+    let (texts, numbers) = (|name| Texts::of(batch, name), |name| Numbers::of(batch, name));
+    let (srcs, hosts, dsts) = (texts("src_ip"), texts("dst_host"), texts(names.dst));
+    let (src_ports, dst_ports) = (numbers(names.src_port), numbers(names.dst_port));
+    let (protocols, named) = (numbers(names.protocol), texts(names.protocol));
+    let (packets, bytes) = (numbers(names.packets), numbers(names.bytes));
+    let (actions, blocked) = (texts("action"), Flags::of(batch, "blocked"));
+    let (flags, scores) = (numbers("tcp_flags"), numbers("ti_score"));
+    let address = |column: &Texts<'_>, row: usize| column.get(row).and_then(Address::parse);
+    let port = |column: &Numbers<'_>, row: usize| column.get(row).and_then(|n| u16::try_from(n).ok());
     for (row, &ts) in batch.ts().values().iter().enumerate() {
         let Some(dst_port) = port(&dst_ports, row) else {
             continue;
         };
         let dst = address(&hosts, row).or_else(|| address(&dsts, row));
-        let (Some(src), Some(dst)) = (address(src_ip, row), dst) else {
+        let (Some(src), Some(dst)) = (address(&srcs, row), dst) else {
             continue;
         };
         let flow = Flow {
@@ -288,40 +286,31 @@ pub fn flows(batch: &EventBatch, src_ip: &Column<'_>) -> Vec<Flow> {
             dst_private: dst.is_private(),
             src_port: port(&src_ports, row).unwrap_or(0),
             dst_port,
-            protocol: protocol(&protocols, row),
-            flags: whole(&flags, row).and_then(|n| u8::try_from(n).ok()),
-            packets: whole(&packets, row).and_then(|n| u64::try_from(n).ok()),
-            bytes: whole(&bytes, row)
-                .and_then(|n| u64::try_from(n).ok())
-                .unwrap_or(0),
-            refused: match actions.value(row) {
-                Value::Text(action) => action.eq_ignore_ascii_case("REJECT"),
-                _ => blocked.value(row) == Value::Bool(true),
+            protocol: protocol(&protocols, &named, row),
+            flags: flags.get(row).and_then(|n| u8::try_from(n).ok()),
+            packets: packets.get(row).and_then(|n| u64::try_from(n).ok()),
+            bytes: bytes.get(row).and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+            refused: match actions.get(row) {
+                Some(action) => action.eq_ignore_ascii_case("REJECT"),
+                None => blocked.is_set(row),
             },
-            ti_score: whole(&scores, row).unwrap_or(0),
+            ti_score: scores.get(row).unwrap_or(0),
             orientation: Orientation::Unknown,
             knock: None,
         };
         found.push(flow.oriented());
     }
-    found
 }
 
-fn whole(column: &Column<'_>, row: usize) -> Option<i64> {
-    match column.value(row) {
-        Value::Int(n) => Some(n),
-        Value::Text(text) => text.parse().ok(),
-        _ => None,
+#[inline]
+fn protocol(numbers: &Numbers<'_>, names: &Texts<'_>, row: usize) -> u8 {
+    if let Some(number) = numbers.get(row) {
+        return u8::try_from(number).unwrap_or(0);
     }
-}
-
-fn protocol(column: &Column<'_>, row: usize) -> u8 {
-    match column.value(row) {
-        Value::Int(n) => u8::try_from(n).unwrap_or(0),
-        Value::Text(name) if name.eq_ignore_ascii_case("tcp") => TCP,
-        Value::Text(name) if name.eq_ignore_ascii_case("udp") => 17,
-        Value::Text(name) if name.eq_ignore_ascii_case("icmp") => 1,
-        Value::Text(number) => number.parse().unwrap_or(0),
+    match names.get(row) {
+        Some(name) if name.eq_ignore_ascii_case("tcp") => TCP,
+        Some(name) if name.eq_ignore_ascii_case("udp") => 17,
+        Some(name) if name.eq_ignore_ascii_case("icmp") => 1,
         _ => 0,
     }
 }

@@ -3,26 +3,30 @@
 //! Per target (host of a site, private address) and minute: requests or flows, and their sources
 //! ([`super::sketch`]). A minute is judged against the median minute of the hour before, without
 //! the last two. A crowd that comes to a site spreads the sources as well; but it loads the assets
-//! of its pages and asks for more than one path, so that web requests need both signs. Per-source
-//! thresholds see nothing of such an attack: each source stays below them.
+//! of its pages and asks for more than one path, so that web requests need both signs. Assets may
+//! lie on another host, or in the log of the content network: who loaded any from the tenant is
+//! taken for a visitor. Per-source thresholds see nothing of such an attack: each source stays below
+//! them.
 
 use super::flow::{Address, Flow, Orientation};
 use super::scan::ip;
-use super::sketch::{Distinct, ENTROPY_MAX, Spread, no_bits};
+use super::sketch::{Bits, Distinct, ENTROPY_MAX, Spread, no_bits};
 use super::windows::{Kind, evidence};
 use super::{Part, Scopes};
+use crate::columns::Texts;
 use crate::detector::{Extent, Verdict, reconcile};
 use crate::detectors::network::ManyToOne;
 use crate::engine::Evaluation;
-use crate::engine::value::{Column, Value, split_uri};
+use crate::engine::value::split_uri;
+use crate::names::bounded;
 use ahash::{AHashMap, RandomState};
 use haetae_event::asset::is_asset;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, EventBatch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Targets watched.
+/// Targets watched; of more the least busy quarter is forgotten: clients may write any host.
 const TARGETS_MAX: usize = 4_000;
 /// The last minutes before the one judged are no part of its baseline: they may hold the attack's
 /// beginning, and need not be final.
@@ -35,6 +39,8 @@ const DETAIL_MINUTES: i64 = 26 * 60;
 /// Close enough to the most that the sketch can say.
 const ENTROPY_FULL: f64 = ENTROPY_MAX - 0.7;
 const PATHS: usize = 64;
+/// A target without its minutes.
+const TARGET_BYTES: usize = 300;
 /// Share of a target's minute from which a source is named.
 const HEAVY_SHARE: f64 = 0.05;
 
@@ -54,8 +60,6 @@ struct Minute {
     pages: u32,
     paths: Option<Box<[u32; PATHS]>>,
     spread: Spread,
-    /// Sources that loaded assets.
-    loaders: Distinct,
     /// Instead of `spread` when that was given up.
     figures: Option<Figures>,
     /// Its figures as they are now; reckoned when first needed after a change.
@@ -98,14 +102,13 @@ impl Minute {
             self.figures = Some(self.figures());
             self.now = None;
             self.spread = Spread::default();
-            self.loaders = Distinct::default();
             self.paths = None;
         }
     }
 
     fn bytes(&self) -> usize {
         let paths = self.paths.as_ref().map_or(0, |_| PATHS * 4);
-        size_of::<Minute>() + 32 + self.spread.bytes() + self.loaders.bytes() + paths
+        size_of::<Minute>() + 32 + self.spread.bytes() + paths
     }
 }
 
@@ -119,6 +122,8 @@ struct Target {
     /// First minute that changed since the last judgement.
     changed: i64,
     told: Vec<Verdict>,
+    /// Requests or flows of all minutes held.
+    rows: u64,
 }
 
 /// The part: all targets.
@@ -127,6 +132,10 @@ pub struct ManySources {
     targets: Vec<Target>,
     addresses: AHashMap<(u16, Address), u32>,
     hosts: AHashMap<(u16, Option<Box<str>>), u32>,
+    /// Sources that loaded assets, by scope and minute.
+    loaders: BTreeMap<(u16, i64), Distinct>,
+    /// Scopes with new ones since the last judgement.
+    loaded: BTreeSet<u16>,
     /// First minute of each scope.
     firsts: BTreeMap<u16, i64>,
     /// The same in every process: which paths share a class must not differ between runs.
@@ -142,6 +151,8 @@ impl ManySources {
             targets: Vec::new(),
             addresses: AHashMap::new(),
             hosts: AHashMap::new(),
+            loaders: BTreeMap::new(),
+            loaded: BTreeSet::new(),
             firsts: BTreeMap::new(),
             hasher: RandomState::with_seeds(11, 13, 17, 19),
             bytes: 0,
@@ -150,23 +161,18 @@ impl ManySources {
     }
 
     /// Counts requests by host.
-    pub fn observe_web(&mut self, scope: u16, batch: &EventBatch, src_ip: &Column<'_>) {
+    pub fn observe_web(&mut self, scope: u16, batch: &EventBatch) {
         if self.settings.is_none() {
             return;
         }
-        let (hosts, uris) = (Column::of(batch, "dst_host"), Column::of(batch, "uri"));
+        let [sources, hosts, uris] = ["src_ip", "dst_host", "uri"].map(|name| Texts::of(batch, name));
         let mut held: Option<(Option<&str>, Option<usize>)> = None;
         for (row, &ts) in batch.ts().values().iter().enumerate() {
-            let (Value::Text(source), Value::Text(uri)) = (src_ip.value(row), uris.value(row)) else {
+            let source = sources.get(row).and_then(Address::parse);
+            let (Some(source), Some(uri)) = (source, uris.get(row)) else {
                 continue;
             };
-            let Some(source) = Address::parse(source) else {
-                continue;
-            };
-            let host = match hosts.value(row) {
-                Value::Text(host) => Some(host),
-                _ => None,
-            };
+            let host = hosts.get(row);
             let target = match held {
                 Some((of, target)) if of == host => target,
                 _ => self.host_target(scope, host, batch.dataset.as_str()),
@@ -182,6 +188,8 @@ impl ManySources {
     }
 
     fn host_target(&mut self, scope: u16, host: Option<&str>, dataset: &str) -> Option<usize> {
+        let host = host.map(bounded);
+        let host = host.as_deref();
         let key = (scope, host.map(Box::from));
         if let Some(&index) = self.hosts.get(&key) {
             return Some(index as usize);
@@ -207,7 +215,7 @@ impl ManySources {
 
     fn push(&mut self, scope: u16, entity: Entity, web: bool) -> Option<u32> {
         if self.targets.len() >= TARGETS_MAX {
-            return None;
+            self.make_room();
         }
         self.targets.push(Target {
             scope,
@@ -217,8 +225,21 @@ impl ManySources {
             dirty: false,
             changed: i64::MAX,
             told: Vec::new(),
+            rows: 0,
         });
         u32::try_from(self.targets.len() - 1).ok()
+    }
+
+    /// Forgets the least busy quarter; those told of stay longest.
+    fn make_room(&mut self) {
+        let worth = |target: &Target| (!target.told.is_empty(), target.rows);
+        self.targets
+            .sort_by(|a, b| (worth(a), &a.entity).cmp(&(worth(b), &b.entity)));
+        for gone in self.targets.drain(..TARGETS_MAX / 4) {
+            self.unobserved += gone.rows;
+            self.bytes -= gone.minutes.values().map(Minute::bytes).sum::<usize>();
+        }
+        self.index();
     }
 
     /// `path`: for web requests, the hash of the path, unless that is an asset.
@@ -236,6 +257,7 @@ impl ManySources {
         target.changed = target.changed.min(at);
         let minute = target.minutes.entry(at).or_default();
         let before = if minute.count == 0 { 0 } else { minute.bytes() };
+        target.rows += 1;
         minute.count += 1;
         minute.now = None;
         if minute.figures.is_none() {
@@ -246,14 +268,37 @@ impl ManySources {
                     let paths = minute.paths.get_or_insert_with(|| Box::new([0; PATHS]));
                     paths[(path >> 58) as usize] += 1;
                 }
-                Some(None) => minute.loaders.add(source.mixed() as u32),
+                Some(None) => {
+                    let loaders = self.loaders.entry((scope, at)).or_default();
+                    let held = loaders.bytes();
+                    loaders.add(source.mixed() as u32);
+                    self.bytes = self.bytes + loaders.bytes() - held;
+                    self.loaded.insert(scope);
+                }
                 None => {}
             }
         }
         self.bytes = self.bytes + minute.bytes() - before;
     }
 
+    /// Forgets who loaded assets in minutes of a scope before `minute`.
+    fn forget_loaders(&mut self, scope: u16, minute: i64) {
+        let old = self.loaders.range((scope, i64::MIN)..(scope, minute));
+        let old: Vec<(u16, i64)> = old.map(|(key, _)| *key).collect();
+        for key in old {
+            let gone = self.loaders.remove(&key);
+            self.bytes -= gone.map_or(0, |loaders| loaders.bytes());
+        }
+    }
+
     fn reindex(&mut self) {
+        self.index();
+        let minutes = self.targets.iter().flat_map(|target| target.minutes.values());
+        self.bytes = minutes.map(Minute::bytes).sum();
+        self.bytes += self.loaders.values().map(Distinct::bytes).sum::<usize>();
+    }
+
+    fn index(&mut self) {
         (self.hosts, self.addresses) = (AHashMap::new(), AHashMap::new());
         for (index, target) in (0u32..).zip(&self.targets) {
             if target.web {
@@ -263,9 +308,33 @@ impl ManySources {
                 self.addresses.insert((target.scope, address), index);
             }
         }
-        let minutes = self.targets.iter().flat_map(|target| target.minutes.values());
-        self.bytes = minutes.map(Minute::bytes).sum::<usize>() + self.targets.len() * 300;
     }
+}
+
+/// Who loaded assets of a tenant.
+struct Visitors<'a> {
+    loaders: &'a BTreeMap<(u16, i64), Distinct>,
+    /// The tenant's.
+    scopes: &'a [u16],
+}
+
+impl Visitors<'_> {
+    /// Of the minutes up to `at`.
+    fn until(&self, at: i64) -> Box<Bits> {
+        let mut bits = no_bits();
+        for &scope in self.scopes {
+            for (_, loaders) in self.loaders.range((scope, at - ASSET_MINUTES)..=(scope, at)) {
+                loaders.mark(&mut bits);
+            }
+        }
+        bits
+    }
+}
+
+/// One path, asked for by sources that load no assets.
+fn is_bare(settings: &ManyToOne, minute: &Minute, visitors: &Bits) -> bool {
+    minute.path_share() >= settings.path_share_min
+        && minute.spread.share_in(visitors) <= settings.asset_sources_max
 }
 
 impl Target {
@@ -284,9 +353,9 @@ impl Target {
     fn judge(
         &self,
         settings: &ManyToOne,
-        first: i64,
-        closed: i64,
+        (first, closed): (i64, i64),
         dataset: &str,
+        visitors: &Visitors<'_>,
     ) -> (Vec<Verdict>, Vec<i64>) {
         let (mut found, mut quiet) = (Vec::new(), Vec::new());
         for (&at, minute) in &self.minutes {
@@ -308,7 +377,7 @@ impl Target {
             let rises = now.count >= settings.factor_min * usual.count.max(1.0)
                 && now.sources >= settings.sources_factor_min * usual.sources.max(1.0)
                 && (now.entropy >= usual.entropy + settings.entropy_rise_min || now.entropy >= ENTROPY_FULL);
-            if !rises || (self.web && !self.is_bare(settings, at, minute)) {
+            if !rises || (self.web && !is_bare(settings, minute, &visitors.until(at))) {
                 quiet.push(at);
                 continue;
             }
@@ -322,16 +391,6 @@ impl Target {
             }
         }
         (found, quiet)
-    }
-
-    /// One path, asked for by sources that load no assets.
-    fn is_bare(&self, settings: &ManyToOne, at: i64, minute: &Minute) -> bool {
-        let mut loaders = no_bits();
-        for (_, before) in self.minutes.range(at - ASSET_MINUTES..=at) {
-            before.loaders.mark(&mut loaders);
-        }
-        minute.path_share() >= settings.path_share_min
-            && minute.spread.share_in(&loaders) <= settings.asset_sources_max
     }
 
     /// Medians over `from..to`; minutes without data count as nothing.
@@ -428,14 +487,26 @@ impl Part for ManySources {
         let Some(settings) = &self.settings else {
             return;
         };
-        for target in self.targets.iter_mut().filter(|target| target.dirty) {
+        let peers: Vec<Vec<u16>> = scopes.peers();
+        let loaded = std::mem::take(&mut self.loaded);
+        for target in &mut self.targets {
+            let peers = &peers[usize::from(target.scope)];
+            // Who turns out to be a visitor can only take back what was told.
+            let in_doubt = !target.told.is_empty() && peers.iter().any(|peer| loaded.contains(peer));
+            if !target.dirty && !in_doubt {
+                continue;
+            }
             let closed = scopes.closed(target.scope);
             let first = self.firsts.get(&target.scope).copied().unwrap_or(i64::MAX);
             let last = target.minutes.keys().next_back().map_or(i64::MIN, |at| at + 1);
             target.dirty = last.saturating_mul(MINUTE_US) > closed;
             target.refresh();
             let dataset = scopes.dataset(target.scope);
-            let (now, quiet) = target.judge(settings, first, closed, dataset.as_str());
+            let visitors = Visitors {
+                loaders: &self.loaders,
+                scopes: peers,
+            };
+            let (now, quiet) = target.judge(settings, (first, closed), dataset.as_str(), &visitors);
             for at in quiet {
                 if let Some(minute) = target.minutes.get_mut(&at) {
                     minute.quiet = true;
@@ -465,11 +536,14 @@ impl Part for ManySources {
         let mut gone = 0;
         for target in self.targets.iter_mut().filter(|target| target.scope == scope) {
             let keep = target.minutes.split_off(&before_us.div_euclid(MINUTE_US));
-            gone += std::mem::replace(&mut target.minutes, keep).len() as u64;
+            let old = std::mem::replace(&mut target.minutes, keep);
+            gone += old.len() as u64;
+            target.rows -= old.values().map(|minute| minute.count).sum::<u64>();
             target.told.retain(|verdict| verdict.extent.end >= before_us);
         }
         self.targets
             .retain(|target| target.scope != scope || !target.minutes.is_empty());
+        self.forget_loaders(scope, before_us.div_euclid(MINUTE_US) - ASSET_MINUTES);
         self.reindex();
         gone
     }
@@ -479,7 +553,7 @@ impl Part for ManySources {
     }
 
     fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.targets.len() * TARGET_BYTES
     }
 
     /// The sources of old minutes go first, then whole targets, those with the fewest rows first.
@@ -492,12 +566,17 @@ impl Part for ManySources {
         }
         self.reindex();
         let before = self.targets.len();
-        while self.bytes > bytes_max && !self.targets.is_empty() {
+        while self.bytes() > bytes_max && !self.targets.is_empty() {
             self.targets
                 .sort_by_key(|target| target.minutes.values().map(|minute| minute.count).sum::<u64>());
             let half = self.targets.len().div_ceil(2);
             self.targets.drain(..half);
             self.reindex();
+        }
+        while self.bytes() > bytes_max
+            && let Some((_, gone)) = self.loaders.pop_first()
+        {
+            self.bytes -= gone.bytes();
         }
         (before - self.targets.len()) as u64
     }

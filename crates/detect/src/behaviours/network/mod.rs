@@ -7,6 +7,7 @@
 
 pub mod flow;
 mod hosts;
+mod knocks;
 mod listed;
 mod many;
 mod scan;
@@ -43,6 +44,16 @@ impl Scopes<'_> {
         self.scopes[usize::from(scope)].dataset
     }
 
+    /// By scope: all scopes of its tenant.
+    fn peers(&self) -> Vec<Vec<u16>> {
+        let of = |scope: &Scope| {
+            let all = (0u16..).zip(self.scopes);
+            let own = all.filter(|(_, other)| other.tenant == scope.tenant);
+            own.map(|(at, _)| at).collect()
+        };
+        self.scopes.iter().map(of).collect()
+    }
+
     fn closed(&self, scope: u16) -> i64 {
         self.closed[usize::from(scope)]
     }
@@ -67,7 +78,12 @@ pub struct Network {
     /// Floods from many sources; it alone reads web requests as well.
     many: many::ManySources,
     parts: Vec<Box<dyn Part>>,
+    /// Room for the flows of a batch.
+    flows: Vec<Flow>,
 }
+
+/// Room kept between batches, flows: about a megabyte and a half.
+const FLOWS_KEPT: usize = 16_384;
 
 impl Network {
     /// The detector, unless every part is switched off.
@@ -93,6 +109,7 @@ impl Network {
                     Box::new(hosts::Hosts::new(hosts.0, hosts.1)),
                     Box::new(listed::Listed::new(settings.known_bad.clone())),
                 ],
+                flows: Vec::new(),
             }) as Box<dyn Detector>
         })
     }
@@ -127,18 +144,22 @@ impl Detector for Network {
         75 * MINUTE_US
     }
 
-    fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
+    fn observe(&mut self, batch: &EventBatch, _: &Rows<'_>) {
         if batch.dataset.is_web() {
             let scope = self.scope(batch);
-            self.many.observe_web(scope, batch, &rows.src_ip);
+            self.many.observe_web(scope, batch);
             return;
         }
-        let flows = flow::flows(batch, &rows.src_ip);
-        if flows.is_empty() {
-            return;
+        let mut flows = std::mem::take(&mut self.flows);
+        flow::flows(batch, &mut flows);
+        if !flows.is_empty() {
+            let scope = self.scope(batch);
+            self.all().for_each(|part| part.observe(scope, &flows));
         }
-        let scope = self.scope(batch);
-        self.all().for_each(|part| part.observe(scope, &flows));
+        // A service with small batches keeps their room; a large one is a large one's only.
+        if flows.capacity() <= FLOWS_KEPT {
+            self.flows = flows;
+        }
     }
 
     fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {

@@ -2,13 +2,14 @@
 //!
 //! Knocks ([`super::flow::Knock`]) are kept per source, one per minute, host and port, the
 //! earliest of it. Thresholds of the quick scans are those of Zeek's `scan.zeek`: 15 ports of a
-//! host or 25 hosts on a port within five minutes. Of a source with very many knocks the
-//! [`KNOCKS_MAX`] with the smallest hashes are kept: which those are does not depend on order.
+//! host or 25 hosts on a port within five minutes. Of a source with very many knocks part is kept,
+//! see [`super::knocks`].
 //!
 //! A public source that sweeps is the noise of the internet; the same from a private one is
 //! somebody moving about inside.
 
-use super::flow::{Address, Flow, Knock, Orientation, mix};
+use super::flow::{Address, Flow, Knock, Orientation};
+use super::knocks::{Cell, KNOCKS_MAX, LEVEL_MAX, SLOT_KNOCKS_MIN, thinned};
 use super::windows::{Kind, distinct_in, evidence, join};
 use super::{Part, Scopes};
 use crate::detector::{Extent, Verdict, reconcile};
@@ -20,8 +21,6 @@ use haetae_event::time::{HOUR_US, MINUTE_US};
 use haetae_event::{Entity, Level};
 use std::collections::BTreeMap;
 
-/// Knocks kept of one source.
-const KNOCKS_MAX: usize = 4_096;
 /// Accepted flows at sensitive ports kept of one source, the earliest.
 const ENTRIES_MAX: usize = 64;
 
@@ -62,31 +61,14 @@ const ENTRY: Kind = Kind {
     monotone: true,
 };
 
-/// One knock. Not `Tiny` means failed for certain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cell {
-    at: i64,
-    dst: Address,
-    port: u16,
-    tiny: bool,
-}
-
-impl Cell {
-    fn key(&self) -> (i64, Address, u16) {
-        (self.at.div_euclid(MINUTE_US), self.dst, self.port)
-    }
-
-    fn rank(&self) -> u64 {
-        let (minute, dst, port) = self.key();
-        mix(dst.mixed() ^ mix(minute.cast_unsigned() ^ u64::from(port) << 48))
-    }
-}
-
 #[derive(Debug, Default)]
 struct Source {
     cells: Vec<Cell>,
     /// So many of the cells were left at the last settling.
     settled: usize,
+    /// See [`thinned`]; whether anything is gone.
+    level: u32,
+    thinned: bool,
     /// (time, host, port) of accepted flows at sensitive ports, sorted.
     entries: Vec<(i64, Address, u16)>,
     newest: i64,
@@ -103,12 +85,18 @@ impl Source {
             kept.tiny &= !same || next.tiny;
             same
         });
-        if self.cells.len() > KNOCKS_MAX {
-            self.cells.sort_unstable_by_key(|cell| (cell.rank(), cell.key()));
-            self.cells.truncate(KNOCKS_MAX);
-        }
         self.cells
             .sort_unstable_by_key(|cell| (cell.at, cell.dst, cell.port));
+        let all = self.cells.len();
+        if all >= SLOT_KNOCKS_MIN {
+            let (mut kept, mut most) = thinned(&self.cells, self.level);
+            while most > KNOCKS_MAX && self.level < LEVEL_MAX {
+                self.level += 1;
+                (kept, most) = thinned(&kept, self.level);
+            }
+            self.cells = kept;
+        }
+        self.thinned |= self.cells.len() < all;
         self.settled = self.cells.len();
     }
 
@@ -164,9 +152,11 @@ impl Sources {
     }
 
     fn knocked(&mut self, scope: u16, flow: &Flow, knock: Knock) {
+        let sensitive = self.is_sensitive(flow.dst_port);
         let source = self.source(scope, flow);
         let before = source.cells.len();
         source.cells.push(Cell {
+            sensitive,
             at: flow.ts,
             dst: flow.dst,
             port: flow.dst_port,
@@ -236,7 +226,10 @@ impl Part for Sources {
             let before = source.cells.len();
             source.settle();
             self.cells = self.cells + source.cells.len() - before;
-            let now = judge(settings, address, source, scopes.dataset(scope).as_str());
+            let mut now = judge(settings, address, source, scopes.dataset(scope).as_str());
+            if source.thinned {
+                keep_told(&source.told, &mut now);
+            }
             reconcile(scopes.tenant(scope), &ip(address), &mut source.told, now, out);
         }
     }
@@ -286,6 +279,17 @@ impl Part for Sources {
     }
 }
 
+/// What was told of knocks that were let go since still holds: more of them can only confirm it.
+fn keep_told(told: &[Verdict], now: &mut Vec<Verdict>) {
+    for old in told.iter().filter(|old| old.monotone) {
+        let window = old.extent.window();
+        let holds = |v: &Verdict| v.rule_id == old.rule_id && v.extent.window().touches(&window, old.gap_us);
+        if !now.iter().any(holds) {
+            now.push(old.clone());
+        }
+    }
+}
+
 fn judge(
     (scans, sensitive): (Option<&Scans>, Option<&SensitivePorts>),
     address: Address,
@@ -314,22 +318,31 @@ pub fn ip(address: Address) -> Entity {
 fn told_scans(settings: &Scans, source: &Source, private: bool, dataset: &str, out: &mut Vec<Verdict>) {
     let level = |public: Level| if private { settings.inside_level } else { public };
     let span_us = settings.window_minutes.max(1) * MINUTE_US;
-    let quick_ports = by_host(&source.cells, span_us, settings.ports_min, true);
-    let quick_hosts = by_port(&source.cells, span_us, settings.hosts_min);
+    // What stays of a thinned scan are moments of it.
+    let gap_us = if source.thinned { 3 * span_us } else { span_us };
+    let quick = |found| union(found, gap_us);
+    let quick_ports = quick(by_host(&source.cells, span_us, settings.ports_min, true));
+    let quick_hosts = quick(by_port(&source.cells, span_us, settings.hosts_min));
     let slow_us = settings.slow_hours.max(1) * HOUR_US;
-    let mut slow = by_host(&source.cells, slow_us, settings.slow_ports_min, false);
-    slow.extend(by_port(&source.cells, slow_us, settings.slow_hosts_min));
-    let quick = |slow: &Scanned| {
+    let mut slow = union(
+        by_host(&source.cells, slow_us, settings.slow_ports_min, false),
+        slow_us,
+    );
+    slow.extend(union(
+        by_port(&source.cells, slow_us, settings.slow_hosts_min),
+        slow_us,
+    ));
+    let beside_quick = |slow: &Scanned| {
         let mut both = quick_ports.iter().chain(&quick_hosts);
         both.any(|quick| quick.extent.window().touches(&slow.extent.window(), 0))
     };
-    slow.retain(|slow| !quick(slow));
+    slow.retain(|slow| !beside_quick(slow));
     let noise = level(settings.noise_level);
     // Stretches are joined over their span: that is what parts two episodes.
     let over = |kind: Kind, gap_us: i64| Kind { gap_us, ..kind };
-    let ports = over(PORT_SCAN, span_us);
+    let ports = over(PORT_SCAN, gap_us);
     tell(ports, level(settings.level), quick_ports, source, dataset, out);
-    let hosts = over(ADDRESS_SCAN, span_us);
+    let hosts = over(ADDRESS_SCAN, gap_us);
     tell(hosts, noise, quick_hosts, source, dataset, out);
     let slow = fused_slow(slow, slow_us);
     tell(over(SLOW_SCAN, slow_us), noise, slow, source, dataset, out);
@@ -352,32 +365,36 @@ fn fused_slow(mut slow: Vec<Scanned>, gap_us: i64) -> Vec<Scanned> {
 }
 
 /// Stretches with many ports of one host. `tiny`: whether tiny flows count.
-fn by_host(cells: &[Cell], span_us: i64, least: usize, tiny: bool) -> Vec<Scanned> {
+fn by_host(cells: &[Cell], span_us: i64, least: usize, tiny: bool) -> Found {
     let mut hosts: AHashMap<Address, Vec<(i64, u16)>> = AHashMap::new();
     for cell in cells.iter().filter(|cell| tiny || !cell.tiny) {
         hosts.entry(cell.dst).or_default().push((cell.at, cell.port));
     }
-    let found = hosts
+    hosts
         .into_iter()
-        .map(|(host, moments)| (format!("{host}"), distinct_in(&moments, span_us, least)));
-    union(found, span_us)
+        .map(|(host, moments)| (format!("{host}"), distinct_in(&moments, span_us, least)))
+        .collect()
 }
 
 /// Stretches with many hosts on one port. Tails of long connections to many servers look like
 /// tiny flows, so that only failed ones count.
-fn by_port(cells: &[Cell], span_us: i64, least: usize) -> Vec<Scanned> {
+fn by_port(cells: &[Cell], span_us: i64, least: usize) -> Found {
     let mut ports: AHashMap<u16, Vec<(i64, Address)>> = AHashMap::new();
     for cell in cells.iter().filter(|cell| !cell.tiny) {
         ports.entry(cell.port).or_default().push((cell.at, cell.dst));
     }
-    let found = ports
+    ports
         .into_iter()
-        .map(|(port, moments)| (format!("port {port}"), distinct_in(&moments, span_us, least)));
-    union(found, span_us)
+        .map(|(port, moments)| (format!("port {port}"), distinct_in(&moments, span_us, least)))
+        .collect()
 }
 
-fn union(found: impl Iterator<Item = (String, Vec<Extent>)>, gap_us: i64) -> Vec<Scanned> {
+/// Stretches by what was scanned in them.
+type Found = Vec<(String, Vec<Extent>)>;
+
+fn union(found: Found, gap_us: i64) -> Vec<Scanned> {
     let mut all: Vec<(Extent, String)> = found
+        .into_iter()
         .flat_map(|(target, extents)| extents.into_iter().map(move |extent| (extent, target.clone())))
         .collect();
     all.sort_unstable_by(|a, b| (a.0.start, a.0.end, &a.1).cmp(&(b.0.start, b.0.end, &b.1)));
@@ -430,6 +447,11 @@ fn tell(
             .map(|(t, n)| format!("{t} ({n})"))
             .collect();
         verdict.facts.push(("targets".into(), targets.len().to_string()));
+        if source.thinned {
+            verdict
+                .facts
+                .push(("counts".into(), "at least: the scan is too large to keep".into()));
+        }
         verdict.facts.push(("most at".into(), listed.join(", ")));
         if tiny > 0 {
             verdict
@@ -472,30 +494,33 @@ fn attempts(settings: &SensitivePorts, source: &Source, dataset: &str, out: &mut
 
 fn entries(settings: &SensitivePorts, source: &Source, dataset: &str, out: &mut Vec<Verdict>) {
     let remembered_us = settings.refused_hours.max(1) * HOUR_US;
-    let refused_before = |ts: i64| {
-        let before = source
-            .cells
-            .iter()
-            .filter(|cell| !cell.tiny && (ts - remembered_us..=ts).contains(&cell.at));
-        before.count()
+    // At the same port of the same host, or at another sensitive one of it: a ping or a closed web
+    // port refused says nothing of the door that opened.
+    let refused_before = |&(ts, host, port): &(i64, Address, u16)| {
+        let same = |cell: &&Cell| cell.dst == host && (cell.port == port || cell.sensitive);
+        let before = |cell: &&Cell| !cell.tiny && (ts - remembered_us..=ts).contains(&cell.at);
+        source.cells.iter().filter(before).filter(same).count()
     };
     let after_refusal: Vec<&(i64, Address, u16)> = source
         .entries
         .iter()
-        .filter(|entry| refused_before(entry.0) > 0)
+        .filter(|entry| refused_before(entry) > 0)
         .collect();
     let moments = after_refusal.iter().map(|entry| (entry.0, 1));
     for extent in super::windows::clusters(moments, ENTRY.gap_us) {
-        let inside = after_refusal
+        let inside: Vec<&(i64, Address, u16)> = after_refusal
             .iter()
-            .filter(|entry| (extent.start..=extent.end).contains(&entry.0));
+            .filter(|entry| (extent.start..=extent.end).contains(&entry.0))
+            .copied()
+            .collect();
         let mut verdict = ENTRY.verdict(dataset, settings.entry_level, extent);
         verdict.evidence = inside
+            .iter()
             .take(EVIDENCE_MAX)
             .map(|(ts, host, port)| evidence(*ts, format!("accepted by {host} port {port}")))
             .collect();
-        let knocks = refused_before(extent.start).to_string();
-        verdict.facts.push(("refused before".into(), knocks));
+        let knocks = inside.first().map_or(0, |entry| refused_before(entry));
+        verdict.facts.push(("refused before".into(), knocks.to_string()));
         out.push(verdict);
     }
 }

@@ -237,7 +237,8 @@ impl Spread {
         }
     }
 
-    /// Fraction of the sources whose bit is set in `bits`.
+    /// Fraction of the sources that are among those of `bits`. Where many bits are set, others meet
+    /// one by chance: with a fraction p set, share s of the sources and (1 - s) p of the rest do.
     pub fn share_in(&self, bits: &Bits) -> f64 {
         let (inside, all) = match self {
             Spread::Few(sources) => {
@@ -259,7 +260,10 @@ impl Spread {
                 (both as usize, all as usize)
             }
         };
-        inside as f64 / all.max(1) as f64
+        let found = inside as f64 / all.max(1) as f64;
+        let set: u32 = bits.iter().map(|word| word.count_ones()).sum();
+        let chance = f64::from(set.min(BITS as u32 - 1)) / BITS as f64;
+        ((found - chance) / (1.0 - chance)).max(0.0)
     }
 
     /// Sources seen at least `least` times, most first; v6 ones only while few.
@@ -369,6 +373,12 @@ mod tests {
         }
         half.mark(&mut bits);
         let share = all.share_in(&bits);
-        assert!((0.48..0.56).contains(&share), "{share}");
+        assert!((0.46..0.54).contains(&share), "{share}");
+        // Twenty thousand others fill two thirds of the bits.
+        let mut others = Distinct::default();
+        (10_000..30_000).for_each(|n| others.add(source(n).mixed() as u32));
+        others.mark(&mut bits);
+        let share = all.share_in(&bits);
+        assert!((0.4..0.6).contains(&share), "{share}");
     }
 }

@@ -5,9 +5,13 @@
 //! without a checkout page is its own kind, so that it does not look like an attack, nor teaches
 //! browsers to leave the page out. Orders and checkouts are used up by payments; a payment that
 //! finds none left is against the way. Counting instead of matching pairs holds for many people
-//! behind one address as well: each brings an order along.
+//! behind one address as well: each brings an order along. Who makes up a kind of program that few
+//! pay with is held to the way of browsers, at a lower level; and an address teaches no more than
+//! one client does, however many sessions it opens.
 //!
 //! A client is its session where the log has one, else its account, else address and user agent.
+//! Violations of clients below the threshold are added up by address, where at least half of those
+//! who paid from it went wrong: a new session for each payment is no way around.
 //! Bounded: visits that did not pay go first, then the oldest.
 
 pub mod settings;
@@ -19,6 +23,7 @@ use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
+use crate::names::bounded;
 use ahash::AHashMap;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::time::MINUTE_US;
@@ -71,6 +76,22 @@ pub struct Payments {
     unobserved: u64,
     /// What was required at the last evaluation.
     required: Required,
+    /// What was told of addresses.
+    told: BTreeMap<Place, Vec<Verdict>>,
+    /// Addresses that a client is not counted with any more.
+    left: Vec<Place>,
+}
+
+/// Scope and address.
+type Place = (u16, Box<str>);
+
+/// A client's payments against the way.
+#[derive(Default)]
+struct Judged {
+    abuse: Vec<Violation>,
+    declined: Vec<Violation>,
+    /// Whether they are judged by the way of browsers, for want of one of their kind.
+    borrowed: bool,
 }
 
 /// Required steps by scope and kind of program; `None`: too few clients to say.
@@ -91,6 +112,8 @@ impl Payments {
             bytes: 0,
             unobserved: 0,
             required: Required::new(),
+            told: BTreeMap::new(),
+            left: Vec::new(),
         }))
     }
 
@@ -111,60 +134,131 @@ impl Payments {
 
     /// What nearly all paying clients did before their first payment.
     fn learn(&self, closing: &Closing) -> Required {
-        let mut cohorts: BTreeMap<(u16, u64), (u64, [u64; 8])> = BTreeMap::new();
+        let mut cohorts: BTreeMap<(u16, u64), Vec<(&str, Places)>> = BTreeMap::new();
         for (key, visit) in self.visits.iter().filter(|(_, visit)| visit.has_paid()) {
             let closed = self.closed(key.scope, closing);
             let Some(taken) = visit.before_first(&self.shape, closed) else {
                 continue;
             };
             let cohort = (key.scope, visit.cohort.unwrap_or(0));
-            let (clients, with) = cohorts.entry(cohort).or_default();
-            *clients += 1;
-            for (place, with) in with.iter_mut().enumerate() {
-                *with += u64::from(taken >> place & 1);
-            }
+            let address = visit.address.as_deref().unwrap_or("");
+            cohorts.entry(cohort).or_default().push((address, taken));
         }
-        let required = |(clients, with): &(u64, [u64; 8])| {
-            (*clients >= self.settings.clients_min.max(1)).then(|| {
-                let share = |with: u64| with as f64 / *clients as f64;
-                let needed = (0..self.shape.payment)
-                    .filter(|p| share(with[usize::from(*p)]) >= self.settings.required_share_min);
-                needed.fold(0, |places: Places, place| places | 1 << place)
-            })
-        };
         // The largest kinds have their own ways; the rest is nobody's.
-        let mut largest: Vec<_> = cohorts.iter().collect();
-        largest.sort_by_key(|(cohort, (clients, _))| (std::cmp::Reverse(*clients), **cohort));
+        let mut largest: Vec<_> = cohorts.into_iter().collect();
+        largest.sort_by_key(|(cohort, clients)| (std::cmp::Reverse(clients.len()), *cohort));
         largest
             .into_iter()
             .take(COHORTS_MAX)
-            .map(|(cohort, counts)| (*cohort, required(counts)))
+            .map(|(cohort, clients)| (cohort, self.required_of(cohort.1, clients)))
             .collect()
     }
 
-    fn judge(&self, key: &Key, visit: &Visit, required: &Required, closed: i64) -> Vec<Verdict> {
-        let own = (key.scope, visit.cohort.unwrap_or(0));
-        let known = required.get(&own).copied().flatten();
-        let violations = visit.violations(&self.shape, known.unwrap_or(0), closed);
-        let dataset = self.scopes[usize::from(key.scope)].1;
-        let (declined, abuse): (Vec<Violation>, Vec<Violation>) =
-            violations.into_iter().partition(|v| v.wrong == Wrong::Declined);
-        let mut out = Vec::new();
-        for run in runs(&abuse, self.shape.session_us) {
-            if run.len() as u64 >= self.settings.violations_min.max(1) {
-                out.push(self.abuse(run, visit, dataset));
+    /// Steps that a kind of program takes; `None` when too few pay with it to say.
+    fn required_of(&self, cohort: u64, mut clients: Vec<(&str, Places)>) -> Option<Places> {
+        /// Parts of one client, dividable by most small numbers.
+        const WHOLE: u64 = 720_720;
+        clients.sort_unstable();
+        let by_address = || clients.chunk_by(|a, b| a.0 == b.0);
+        let least = self.settings.clients_min.max(1);
+        let spread = by_address().count() as u64 >= least;
+        // Where a log knows few addresses, say that of a proxy, browsers are counted by session; any
+        // other kind of program from so few places may be made up.
+        if !spread && (cohort != cohort_of(Some(BROWSER)) || (clients.len() as u64) < least) {
+            return None;
+        }
+        let (mut all, mut with) = (0, [0u64; 8]);
+        for own in by_address() {
+            let weight = if spread { WHOLE / own.len() as u64 } else { WHOLE };
+            for (_, taken) in own {
+                all += weight;
+                let places = with.iter_mut().enumerate();
+                places.for_each(|(place, with)| *with += weight * u64::from(taken >> place & 1));
             }
         }
-        for run in runs(&declined, self.shape.session_us) {
+        let share = |place: u8| with[usize::from(place)] as f64 / all.max(1) as f64;
+        let needed = (0..self.shape.payment).filter(|p| share(*p) >= self.settings.required_share_min);
+        Some(needed.fold(0, |places: Places, place| places | 1 << place))
+    }
+
+    /// What is required of a client, and whether that is borrowed from browsers.
+    fn required_by(&self, key: &Key, visit: &Visit, required: &Required) -> (Option<Places>, bool) {
+        let of = |cohort: u64| required.get(&(key.scope, cohort)).copied().flatten();
+        match of(visit.cohort.unwrap_or(0)) {
+            Some(own) => (Some(own), false),
+            None => (of(cohort_of(Some(BROWSER))), true),
+        }
+    }
+
+    fn violations(&self, key: &Key, required: &Required, closed: i64) -> Judged {
+        let visit = &self.visits[key];
+        let (known, borrowed) = self.required_by(key, visit, required);
+        let violations = visit.violations(&self.shape, known.unwrap_or(0), closed);
+        let (declined, abuse) = violations.into_iter().partition(|v| v.wrong == Wrong::Declined);
+        Judged {
+            abuse,
+            declined,
+            borrowed,
+        }
+    }
+
+    fn judge(&self, judged: &Judged, path: Option<&str>, dataset: Dataset) -> Vec<Verdict> {
+        let mut out = Vec::new();
+        for run in runs(&judged.abuse, self.shape.session_us) {
+            if run.len() as u64 >= self.settings.violations_min.max(1) {
+                out.push(self.abuse(run, judged.borrowed, path, dataset));
+            }
+        }
+        for run in runs(&judged.declined, self.shape.session_us) {
             if run.len() as u64 >= self.settings.declined_min.max(1) {
                 let told = (DECLINED, "Many declined payments: stolen cards tried out");
-                out.push(self.verdict(told, self.settings.level, run, visit, dataset));
+                out.push(self.verdict(told, self.settings.level, run, path, dataset));
             }
         }
         out
     }
 
-    fn abuse(&self, run: &[Violation], visit: &Visit, dataset: Dataset) -> Verdict {
+    /// What the clients of one address did together: those known by it alone, and of those with a
+    /// session or account what was not told of them.
+    fn judge_address(
+        &self,
+        clients: &[Key],
+        required: &Required,
+        closed: i64,
+        dataset: Dataset,
+    ) -> Vec<Verdict> {
+        let (mut all, mut certain) = (Judged::default(), false);
+        let (mut paid, mut abusing, mut declining) = (0, 0, 0);
+        let mut path: Option<&str> = None;
+        for key in clients {
+            let visit = &self.visits[key];
+            if key.known != Known::Address && !visit.told.is_empty() {
+                continue;
+            }
+            let mut own = self.violations(key, required, closed);
+            let own_path = visit.path.as_deref();
+            certain |= key.known == Known::Address && !self.judge(&own, own_path, dataset).is_empty();
+            paid += 1;
+            abusing += usize::from(!own.abuse.is_empty());
+            declining += usize::from(!own.declined.is_empty());
+            all.borrowed |= own.borrowed && !own.abuse.is_empty();
+            all.abuse.append(&mut own.abuse);
+            all.declined.append(&mut own.declined);
+            path = path.into_iter().chain(own_path).min();
+        }
+        // Of many people behind one address a few stumble; of those who open sessions for it all do.
+        if !certain && abusing * 2 < paid {
+            all.abuse.clear();
+        }
+        if !certain && declining * 2 < paid {
+            all.declined.clear();
+        }
+        all.abuse.sort_unstable();
+        all.declined.sort_unstable();
+        self.judge(&all, path, dataset)
+    }
+
+    fn abuse(&self, run: &[Violation], borrowed: bool, path: Option<&str>, dataset: Dataset) -> Verdict {
         let count = |of: fn(&Wrong) -> bool| run.iter().filter(|v| of(&v.wrong)).count();
         let skipped = count(|wrong| matches!(wrong, Wrong::Skipped(_)));
         let disordered = count(|wrong| matches!(wrong, Wrong::OutOfOrder(_)));
@@ -176,12 +270,13 @@ impl Payments {
         } else {
             "Payment flow: steps before the payment left out"
         };
-        let level = if run.len() as u64 >= self.settings.violations_high {
-            self.settings.level_high
-        } else {
-            self.settings.level
+        let many = run.len() as u64 >= self.settings.violations_high;
+        let level = match (many, borrowed) {
+            (true, false) => self.settings.level_high,
+            (true, true) | (false, false) => self.settings.level,
+            (false, true) => self.settings.level.min(Level::Low),
         };
-        let mut verdict = self.verdict((ABUSE, title), level, run, visit, dataset);
+        let mut verdict = self.verdict((ABUSE, title), level, run, path, dataset);
         let mut missing: Places = 0;
         for violation in run {
             if let Wrong::Skipped(places) | Wrong::OutOfOrder(places) = violation.wrong {
@@ -201,6 +296,11 @@ impl Payments {
         if !names.is_empty() {
             verdict.facts.push(("missing steps".into(), names.join(", ")));
         }
+        if borrowed {
+            verdict.confidence = 0.5;
+            let fact = "of browsers: too few clients pay with this program to have one of their own";
+            verdict.facts.push(("way".into(), fact.into()));
+        }
         verdict
     }
 
@@ -209,10 +309,10 @@ impl Payments {
         (detector, title): (&'static str, &'static str),
         level: Level,
         run: &[Violation],
-        visit: &Visit,
+        path: Option<&str>,
         dataset: Dataset,
     ) -> Verdict {
-        let path = visit.path.as_deref().unwrap_or("payment");
+        let path = path.unwrap_or("payment");
         let evidence = run.iter().take(EVIDENCE_MAX).map(|violation| EvidenceRef {
             ts: Micros(violation.ts),
             summary: match violation.wrong {
@@ -243,7 +343,8 @@ impl Payments {
     }
 
     fn count_bytes(&self) -> usize {
-        self.visits.values().map(Visit::bytes).sum()
+        let told: usize = self.told.values().map(|told| 100 + told.len() * 500).sum();
+        self.visits.values().map(Visit::bytes).sum::<usize>() + told
     }
 }
 
@@ -251,6 +352,9 @@ impl Payments {
 fn runs(violations: &[Violation], gap_us: i64) -> impl Iterator<Item = &[Violation]> {
     violations.chunk_by(move |a, b| b.ts - a.ts <= gap_us)
 }
+
+/// A user agent of a browser begins with it.
+const BROWSER: &str = "Mozilla/5.0";
 
 /// The kind of program: browsers are one, an app is known by its first word.
 fn cohort_of(agent: Option<&str>) -> u64 {
@@ -263,6 +367,67 @@ fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
     match column.value(row) {
         Value::Text(text) if !text.is_empty() && text != "-" => Some(text),
         _ => None,
+    }
+}
+
+impl Payments {
+    fn evaluate_client(&mut self, key: &Key, required: &Required, closing: &Closing, out: &mut Evaluation) {
+        let closed = self.closed(key.scope, closing);
+        let (tenant, dataset) = self.scopes[usize::from(key.scope)].clone();
+        let mut now = Vec::new();
+        // What is known by its address is told by the address.
+        if key.known != Known::Address {
+            let judged = self.violations(key, required, closed);
+            now = self.judge(&judged, self.visits[key].path.as_deref(), dataset);
+        }
+        let visit = self.visits.get_mut(key).expect("listed by the caller");
+        visit.dirty = visit.newest() > closed;
+        if now.is_empty() && visit.told.is_empty() {
+            return;
+        }
+        let entity = Entity {
+            kind: key.known.entity_kind().into(),
+            value: visit.name.as_deref().unwrap_or("").into(),
+        };
+        reconcile(&tenant, &entity, &mut visit.told, now, out);
+    }
+
+    /// Judges the addresses that `changed` clients paid from.
+    fn evaluate_addresses(
+        &mut self,
+        changed: &[Key],
+        required: &Required,
+        closing: &Closing,
+        out: &mut Evaluation,
+    ) {
+        let place = |key: &Key| Some((key.scope, self.visits[key].address.clone()?));
+        let mut clients: BTreeMap<Place, Vec<Key>> = changed
+            .iter()
+            .filter_map(place)
+            .map(|place| (place, Vec::new()))
+            .collect();
+        let left = std::mem::take(&mut self.left).into_iter();
+        clients.extend(left.map(|place| (place, Vec::new())));
+        for (key, visit) in self.visits.iter().filter(|(_, visit)| visit.has_paid()) {
+            let Some(address) = &visit.address else { continue };
+            if let Some(own) = clients.get_mut(&(key.scope, address.clone())) {
+                own.push(*key);
+            }
+        }
+        for (place, own) in clients {
+            let (tenant, dataset) = self.scopes[usize::from(place.0)].clone();
+            let closed = closing.watermark(&tenant, dataset);
+            let now = self.judge_address(&own, required, closed, dataset);
+            let entity = Entity {
+                kind: "ip".into(),
+                value: place.1.to_string(),
+            };
+            let mut told = self.told.remove(&place).unwrap_or_default();
+            reconcile(&tenant, &entity, &mut told, now, out);
+            if !told.is_empty() {
+                self.told.insert(place, told);
+            }
+        }
     }
 }
 
@@ -281,8 +446,8 @@ impl Detector for Payments {
         }
         let way = std::mem::take(&mut self.way);
         let mut reader = Reader::new(batch, &way);
-        let [agents, sessions, accounts] =
-            ["ua", "session_id", "account"].map(|name| Column::of(batch, name));
+        let [agents, sessions] = ["ua", "session_id"].map(|name| Column::of(batch, name));
+        let accounts = Column::accounts(batch);
         let mut scope = None;
         for (row, &ts) in batch.ts().values().iter().enumerate() {
             let Some((step, path)) = reader.step(row, ts) else {
@@ -306,7 +471,13 @@ impl Detector for Payments {
             let before = if visit.is_empty() { 0 } else { visit.bytes() };
             visit.add(step, &self.shape);
             if step.place == self.shape.payment {
-                visit.name.get_or_insert_with(|| name.into());
+                visit.name.get_or_insert_with(|| bounded(name).into());
+                if let Some(address) = address
+                    && visit.address.as_deref().is_none_or(|known| address < known)
+                {
+                    let left = visit.address.replace(address.into());
+                    self.left.extend(left.map(|left| (scope, left)));
+                }
                 let cohort = cohort_of(agent);
                 visit.cohort = Some(visit.cohort.map_or(cohort, |known| known.min(cohort)));
                 if visit.path.as_deref().is_none_or(|known| path < known) && path.len() <= 200 {
@@ -327,8 +498,7 @@ impl Detector for Payments {
         let required = self.learn(closing);
         // Where other steps are required than before, everybody who paid is judged anew.
         let changed = |key: &Key, visit: &Visit| {
-            let own = (key.scope, visit.cohort.unwrap_or(0));
-            required.get(&own) != self.required.get(&own)
+            self.required_by(key, visit, &required) != self.required_by(key, visit, &self.required)
         };
         let mut paid: Vec<Key> = self
             .visits
@@ -340,21 +510,10 @@ impl Detector for Payments {
             let name = |key: &Key| (key.scope, key.known, self.visits[key].name.as_deref());
             name(a).cmp(&name(b))
         });
-        for key in paid {
-            let closed = self.closed(key.scope, closing);
-            let now = self.judge(&key, &self.visits[&key], &required, closed);
-            let tenant = self.scopes[usize::from(key.scope)].0.clone();
-            let visit = self.visits.get_mut(&key).expect("listed above");
-            visit.dirty = visit.newest() > closed;
-            if now.is_empty() && visit.told.is_empty() {
-                continue;
-            }
-            let entity = Entity {
-                kind: key.known.entity_kind().into(),
-                value: visit.name.as_deref().unwrap_or("").into(),
-            };
-            reconcile(&tenant, &entity, &mut visit.told, now, out);
+        for key in &paid {
+            self.evaluate_client(key, &required, closing, out);
         }
+        self.evaluate_addresses(&paid, &required, closing, out);
         self.required = required;
         self.bytes = self.count_bytes();
     }
@@ -367,6 +526,12 @@ impl Detector for Payments {
                 gone += visit.forget(before_us, session_us) as u64;
             }
             !visit.is_empty()
+        });
+        self.told.retain(|place, told| {
+            if scopes[usize::from(place.0)].0 == *tenant {
+                told.retain(|verdict| verdict.extent.end >= before_us);
+            }
+            !told.is_empty()
         });
         self.bytes = self.count_bytes();
         gone

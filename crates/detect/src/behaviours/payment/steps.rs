@@ -1,7 +1,7 @@
 //! Which rows are steps on the way to payment.
 
 use super::settings::Payment;
-use crate::behaviours::paths::{PathEnds, Segments, path_of};
+use crate::behaviours::paths::{PathEnds, Segments, normalised, path_of};
 use crate::behaviours::sample;
 use crate::engine::value::{Column, Value, split_uri};
 use ahash::AHashMap;
@@ -60,7 +60,8 @@ impl Way {
 
     /// The place of a path and method; of several the furthest.
     fn place(&self, path: &str, method: &str) -> Option<u8> {
-        let segments = Segments::of(path).without_ids();
+        let path = normalised(path);
+        let segments = Segments::of(&path).without_ids();
         let fits = |(ends, methods): &(PathEnds, Vec<String>)| {
             let allowed = methods.is_empty() || methods.iter().any(|m| m.eq_ignore_ascii_case(method));
             allowed && ends.fit(&segments)

@@ -4,7 +4,6 @@ use super::settings::Payment;
 use super::steps::{End, Step};
 use crate::detector::Verdict;
 use haetae_event::time::{HOUR_US, MINUTE_US, SECOND_US};
-use std::collections::BTreeMap;
 
 /// Steps of an hour kept exactly: the earliest. People make a few; who makes more is told by them.
 const HOUR_STEPS_MAX: usize = 96;
@@ -27,8 +26,30 @@ struct Stay {
 struct Hour {
     /// Steps that payments use up, and payments, in order.
     exact: Vec<Step>,
-    /// Other steps, by place.
-    stays: BTreeMap<u8, Stay>,
+    /// Other steps by place, few: a tree would take ten times the memory.
+    stays: Vec<(u8, Stay)>,
+}
+
+impl Hour {
+    fn stay(&self, place: u8) -> Option<&Stay> {
+        let own = self.stays.iter().find(|(known, _)| *known == place);
+        own.map(|(_, stay)| stay)
+    }
+
+    fn stays(&mut self, step: &Step) {
+        let own = self.stays.iter_mut().find(|(known, _)| *known == step.place);
+        match own {
+            Some((_, stay)) => {
+                stay.first = stay.first.min(step.ts);
+                stay.last = stay.last.max(step.ts);
+            }
+            None => {
+                let (first, last) = (step.ts, step.ts);
+                self.stays.reserve_exact(1);
+                self.stays.push((step.place, Stay { first, last }));
+            }
+        }
+    }
 }
 
 /// What is wrong with one payment.
@@ -53,11 +74,14 @@ pub struct Violation {
 /// See the module.
 #[derive(Debug)]
 pub struct Visit {
-    hours: BTreeMap<i64, Hour>,
+    /// By hour since the epoch, sorted.
+    hours: Vec<(i64, Hour)>,
     /// The client's name, once it paid.
     pub name: Option<Box<str>>,
     /// Lowest hash of the kinds of program it paid with: one of them, whatever the order.
     pub cohort: Option<u64>,
+    /// The address it paid from: of several the first in order of text.
+    pub address: Option<Box<str>>,
     /// The payment's path: the first in order of name.
     pub path: Option<Box<str>>,
     pub dirty: bool,
@@ -99,9 +123,10 @@ impl Shape {
 impl Default for Visit {
     fn default() -> Visit {
         Visit {
-            hours: BTreeMap::new(),
+            hours: Vec::new(),
             name: None,
             cohort: None,
+            address: None,
             path: None,
             dirty: false,
             told: Vec::new(),
@@ -113,16 +138,19 @@ impl Default for Visit {
 
 impl Visit {
     pub fn add(&mut self, step: Step, shape: &Shape) {
-        let hour = self.hours.entry(step.ts.div_euclid(HOUR_US)).or_default();
+        let number = step.ts.div_euclid(HOUR_US);
+        let at = match self.hours.binary_search_by_key(&number, |(hour, _)| *hour) {
+            Ok(at) => at,
+            Err(at) => {
+                self.hours.reserve_exact(1);
+                self.hours.insert(at, (number, Hour::default()));
+                at
+            }
+        };
+        let hour = &mut self.hours[at].1;
         self.dirty = true;
         if !shape.is_exact(step.place) {
-            let stay = hour.stays.entry(step.place).or_insert(Stay {
-                first: step.ts,
-                last: step.ts,
-            });
-            stay.first = stay.first.min(step.ts);
-            stay.last = stay.last.max(step.ts);
-            return;
+            return hour.stays(&step);
         }
         let at = hour.exact.partition_point(|known| *known <= step);
         if at >= HOUR_STEPS_MAX {
@@ -142,24 +170,22 @@ impl Visit {
 
     pub fn newest(&self) -> i64 {
         self.hours
-            .keys()
-            .next_back()
-            .map_or(i64::MIN, |hour| (hour + 1) * HOUR_US)
+            .last()
+            .map_or(i64::MIN, |(hour, _)| (hour + 1) * HOUR_US)
     }
 
     /// Whether a step of `place` was taken in the session before `ts`.
     fn stayed(&self, place: u8, ts: i64, session_us: i64) -> bool {
         let from = ts - session_us;
-        let hours = self
-            .hours
-            .range(from.div_euclid(HOUR_US)..=ts.div_euclid(HOUR_US));
-        hours
-            .filter_map(|(_, hour)| hour.stays.get(&place))
+        let hours = from.div_euclid(HOUR_US)..=ts.div_euclid(HOUR_US);
+        let inside = self.hours.iter().filter(|(hour, _)| hours.contains(hour));
+        inside
+            .filter_map(|(_, hour)| hour.stay(place))
             .any(|stay| stay.first <= ts && stay.last >= from)
     }
 
     fn exact(&self) -> impl Iterator<Item = &Step> {
-        self.hours.values().flat_map(|hour| hour.exact.iter())
+        self.hours.iter().flat_map(|(_, hour)| hour.exact.iter())
     }
 
     /// Times of payments before which the places given were missing, and why; payments before
@@ -270,8 +296,9 @@ impl Visit {
     /// Forgets hours before that of `cut_us`; returns how many.
     pub fn forget(&mut self, cut_us: i64, session_us: i64) -> usize {
         self.floor = self.floor.max(cut_us.saturating_add(session_us));
-        let keep = self.hours.split_off(&cut_us.div_euclid(HOUR_US));
-        let gone = std::mem::replace(&mut self.hours, keep).len();
+        let cut = cut_us.div_euclid(HOUR_US);
+        let gone = self.hours.partition_point(|(hour, _)| *hour < cut);
+        self.hours.drain(..gone);
         self.told.retain(|verdict| verdict.extent.end >= cut_us);
         gone
     }
@@ -281,11 +308,22 @@ impl Visit {
     }
 
     pub fn bytes(&self) -> usize {
-        let hours: usize = self
-            .hours
-            .values()
-            .map(|hour| 96 + hour.exact.capacity() * size_of::<Step>() + hour.stays.len() * 40)
+        const ALLOCATION_BYTES: usize = 16;
+        // The table of visits has a third of free places.
+        let own = (size_of::<Visit>() + 24) * 3 / 2;
+        let held = |(_, hour): &(i64, Hour)| {
+            size_of::<(i64, Hour)>()
+                + hour.exact.capacity() * size_of::<Step>()
+                + hour.stays.capacity() * size_of::<(u8, Stay)>()
+                + ALLOCATION_BYTES
+        };
+        let texts = [&self.name, &self.address, &self.path];
+        let texts: usize = texts
+            .into_iter()
+            .flatten()
+            .map(|text| text.len() + ALLOCATION_BYTES)
             .sum();
-        size_of::<Visit>() + 16 + hours + self.told.len() * 500
+        let hours: usize = self.hours.iter().map(held).sum();
+        own + ALLOCATION_BYTES + texts + hours + self.told.len() * 500
     }
 }

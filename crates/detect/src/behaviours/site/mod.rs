@@ -12,12 +12,15 @@ use crate::detector::{Detector, Rows, Verdict, reconcile};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
+use crate::names::bounded;
 use ahash::AHashMap;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, Entity, EventBatch, TenantId};
 use std::collections::BTreeMap;
 
-/// Distinct (tenant, dataset, host) with minute counts.
+/// Distinct (tenant, dataset, host) with minute counts. Hosts are what clients write: when all
+/// places are taken, the least busy quarter is forgotten, so that names made up by chance take none
+/// from a host that is new.
 const SERIES_MAX: usize = 2_000;
 
 /// Windows of ratios, in minutes, aligned to the epoch.
@@ -61,6 +64,8 @@ struct Series {
     days: days::Days,
     dirty: bool,
     told: Vec<Verdict>,
+    /// Requests of all minutes held.
+    rows: u64,
 }
 
 impl SiteTraffic {
@@ -129,20 +134,34 @@ impl SiteTraffic {
         let Some((host, minute, counted)) = held else {
             return;
         };
+        let host = host.map(bounded);
+        let host = host.as_deref();
         let key = (batch.tenant.clone(), batch.dataset, host.map(Box::from));
         let index = match self.index.get(&key) {
             Some(&index) => index,
-            None if self.series.len() < SERIES_MAX => {
+            None => {
+                if self.series.len() >= SERIES_MAX {
+                    self.make_room();
+                }
                 self.series.push(Series::new(&batch.tenant, batch.dataset, host));
                 self.index.insert(key, self.series.len() - 1);
                 self.series.len() - 1
             }
-            None => {
-                self.unseried += counted.total;
-                return;
-            }
         };
         self.series[index].add(minute, &counted);
+    }
+
+    /// Forgets the least busy quarter; whole datasets and what is told of stay longest.
+    fn make_room(&mut self) {
+        self.series.sort_by(|a, b| a.worth().cmp(&b.worth()));
+        let gone = self.series.drain(..SERIES_MAX / 4);
+        self.unseried += gone.map(|series| series.rows).sum::<u64>();
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
+        let keys = self.series.iter().enumerate();
+        self.index = keys.map(|(at, series)| (series.key(), at)).collect();
     }
 }
 
@@ -199,8 +218,7 @@ impl Detector for SiteTraffic {
             lost += 1;
         }
         if lost > 0 {
-            let keys = self.series.iter().enumerate();
-            self.index = keys.map(|(at, series)| (series.key(), at)).collect();
+            self.reindex();
         }
         lost
     }
@@ -226,7 +244,14 @@ impl Series {
             days: days::Days::default(),
             dirty: false,
             told: Vec::new(),
+            rows: 0,
         }
+    }
+
+    /// Of two series the greater is kept longer.
+    fn worth(&self) -> (bool, bool, u64, &str) {
+        let host = self.entity.kind == "host";
+        (!host, !self.told.is_empty(), self.rows, &self.entity.value)
     }
 
     fn key(&self) -> (TenantId, Dataset, Option<Box<str>>) {
@@ -237,6 +262,7 @@ impl Series {
     fn add(&mut self, minute: i64, counted: &Minute) {
         self.minutes.entry(minute).or_default().add(counted);
         self.days.begin(minute);
+        self.rows += counted.total;
         self.dirty = true;
     }
 
@@ -273,6 +299,7 @@ impl Series {
         let gone = std::mem::replace(&mut self.minutes, keep);
         for (&minute, counted) in &gone {
             self.days.keep(minute, counted);
+            self.rows -= counted.total;
         }
         self.told.retain(|verdict| verdict.extent.end >= cut_us);
         gone.len()

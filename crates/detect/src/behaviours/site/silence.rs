@@ -5,19 +5,28 @@
 //! the longest gap of that hour. An open silence needs a watermark that goes on without rows, so
 //! that one-shot runs, which end everywhere at once, tell only silences that ended. Times of day
 //! at which former days were quiet too are not told.
+//!
+//! A host is what clients write, and one scanner can write any: of a host a silence is told when
+//! several clients asked for it in the hour before, or when it had rows through most of a day. Of a
+//! host that is an address only the latter counts: that is where scanners of the internet knock.
 
 use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
 use crate::detectors::network::Silence;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
+use crate::names::bounded;
 use ahash::AHashMap;
 use haetae_event::time::MINUTE_US;
-use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Micros, TenantId, TimeWindow};
+use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Micros, TenantId, TimeWindow, net};
 use std::collections::BTreeMap;
 
-/// Distinct (tenant, dataset, host) watched.
+/// Distinct (tenant, dataset, host) watched; of more the least busy quarter is forgotten.
 const SERIES_MAX: usize = 2_000;
+/// Clients of the hour before that make a host one of the site's.
+const CLIENTS_MIN: usize = 3;
+/// Or so many of the last day's hours with rows.
+const HOURS_MIN: i64 = 12;
 const HOUR_MINUTES: i64 = 60;
 const DAY_MINUTES: i64 = 1_440;
 /// Former days remembered.
@@ -43,13 +52,42 @@ fn delivery_minutes(dataset: Dataset) -> i64 {
 /// Which five minutes of a day had rows.
 type Slots = [u64; 5];
 
+/// Rows of one minute, and some of their clients.
+#[derive(Clone, Copy, Debug, Default)]
+struct Minute {
+    rows: u64,
+    /// Hashes, of up to [`CLIENTS_MIN`] different clients; 0 is none.
+    clients: [u32; CLIENTS_MIN],
+}
+
+impl Minute {
+    fn client(&mut self, hash: u64) {
+        let hash = (hash >> 32) as u32 | 1;
+        let place = self
+            .clients
+            .iter()
+            .position(|known| *known == hash || *known == 0);
+        if let Some(place) = place {
+            self.clients[place] = hash;
+        }
+    }
+
+    fn merge(&mut self, other: &Minute) {
+        self.rows += other.rows;
+        for hash in other.clients.into_iter().filter(|hash| *hash != 0) {
+            self.client(u64::from(hash) << 32);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Series {
     tenant: TenantId,
     dataset: Dataset,
     host: Option<Box<str>>,
-    /// Rows by minute.
-    minutes: BTreeMap<i64, u64>,
+    minutes: BTreeMap<i64, Minute>,
+    /// Of all minutes held.
+    rows: u64,
     first: i64,
     /// Days of the minutes that are forgotten.
     days: BTreeMap<i64, Slots>,
@@ -80,41 +118,49 @@ impl Silences {
         }))
     }
 
-    fn add(&mut self, batch: &EventBatch, host: Option<&str>, minute: i64, rows: u64) {
-        if rows == 0 {
+    fn add(&mut self, batch: &EventBatch, host: Option<&str>, minute: i64, counted: &Minute) {
+        if counted.rows == 0 {
             return;
         }
+        let host = host.map(bounded);
+        let host = host.as_deref();
         let key = (batch.tenant.clone(), batch.dataset, host.map(Box::from));
         let index = match self.index.get(&key) {
             Some(&index) => index,
-            None if self.series.len() < SERIES_MAX => {
-                self.series.push(Series {
-                    tenant: batch.tenant.clone(),
-                    dataset: batch.dataset,
-                    host: host.map(Box::from),
-                    minutes: BTreeMap::new(),
-                    first: minute,
-                    days: BTreeMap::new(),
-                    judged: i64::MIN,
-                    held: Vec::new(),
-                    told: Vec::new(),
-                });
+            None => {
+                if self.series.len() >= SERIES_MAX {
+                    self.make_room();
+                }
+                self.series
+                    .push(Series::new(&batch.tenant, batch.dataset, host, minute));
                 self.index.insert(key, self.series.len() - 1);
                 self.series.len() - 1
-            }
-            None => {
-                self.unseried += rows;
-                return;
             }
         };
         let series = &mut self.series[index];
         series.first = series.first.min(minute);
-        *series.minutes.entry(minute).or_default() += rows;
+        series.rows += counted.rows;
+        series.minutes.entry(minute).or_default().merge(counted);
         if minute <= series.judged {
             // The silence that this minute was in or ended begins after the one before it.
             let before = series.minutes.range(..minute).next_back();
             series.judged = before.map_or(i64::MIN, |(minute, _)| *minute);
         }
+    }
+
+    /// Forgets the least busy quarter; whole datasets and what is told of stay longest.
+    fn make_room(&mut self) {
+        self.series.sort_by(|a, b| a.worth().cmp(&b.worth()));
+        let gone = self.series.drain(..SERIES_MAX / 4);
+        self.unseried += gone.map(|series| series.rows).sum::<u64>();
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
+        let keys = self.series.iter().enumerate();
+        self.index = keys
+            .map(|(at, s)| ((s.tenant.clone(), s.dataset, s.host.clone()), at))
+            .collect();
     }
 }
 
@@ -127,33 +173,37 @@ impl Detector for Silences {
         (HOUR_MINUTES + 10) * MINUTE_US
     }
 
-    fn observe(&mut self, batch: &EventBatch, _: &Rows<'_>) {
+    fn observe(&mut self, batch: &EventBatch, rows: &Rows<'_>) {
         let hosts = match batch.dataset.is_web() {
             true => Column::of(batch, "dst_host"),
             false => Column::Absent,
         };
-        let (mut whole, mut host_run) = ((0, 0u64), (None, 0, 0u64));
+        let mut whole = (0, Minute::default());
+        let mut host_run = (None, 0, Minute::default());
         for (row, &ts) in batch.ts().values().iter().enumerate() {
             let minute = ts.div_euclid(MINUTE_US);
             if whole.0 != minute {
-                self.add(batch, None, whole.0, whole.1);
-                whole = (minute, 0);
+                self.add(batch, None, whole.0, &whole.1);
+                whole = (minute, Minute::default());
             }
-            whole.1 += 1;
+            whole.1.rows += 1;
             let Value::Text(host) = hosts.value(row) else {
                 continue;
             };
             if (host_run.0, host_run.1) != (Some(host), minute) {
-                if let (Some(before), at, rows) = host_run {
-                    self.add(batch, Some(before), at, rows);
+                if let (Some(before), at, counted) = host_run {
+                    self.add(batch, Some(before), at, &counted);
                 }
-                host_run = (Some(host), minute, 0);
+                host_run = (Some(host), minute, Minute::default());
             }
-            host_run.2 += 1;
+            host_run.2.rows += 1;
+            if let Some(client) = rows.clients[row] {
+                host_run.2.client(client);
+            }
         }
-        self.add(batch, None, whole.0, whole.1);
-        if let (Some(host), at, rows) = host_run {
-            self.add(batch, Some(host), at, rows);
+        self.add(batch, None, whole.0, &whole.1);
+        if let (Some(host), at, counted) = host_run {
+            self.add(batch, Some(host), at, &counted);
         }
     }
 
@@ -192,7 +242,7 @@ impl Detector for Silences {
 
     fn bytes(&self) -> usize {
         let of =
-            |series: &Series| series.minutes.len() * 24 + series.days.len() * 64 + size_of::<Series>() * 2;
+            |series: &Series| series.minutes.len() * 40 + series.days.len() * 64 + size_of::<Series>() * 2;
         self.series.iter().map(of).sum()
     }
 
@@ -204,15 +254,50 @@ impl Detector for Silences {
                 .sort_by_key(|series| std::cmp::Reverse(series.minutes.len()));
             self.series.truncate(self.series.len() / 2);
         }
-        let keys = self.series.iter().enumerate();
-        self.index = keys
-            .map(|(at, s)| ((s.tenant.clone(), s.dataset, s.host.clone()), at))
-            .collect();
+        self.reindex();
         (before - self.series.len()) as u64
     }
 }
 
 impl Series {
+    fn new(tenant: &TenantId, dataset: Dataset, host: Option<&str>, first: i64) -> Series {
+        Series {
+            tenant: tenant.clone(),
+            dataset,
+            host: host.map(Box::from),
+            minutes: BTreeMap::new(),
+            rows: 0,
+            first,
+            days: BTreeMap::new(),
+            judged: i64::MIN,
+            held: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Of two series the greater is kept longer.
+    fn worth(&self) -> (bool, bool, u64, Option<&str>) {
+        let told = !self.told.is_empty();
+        (self.host.is_none(), told, self.rows, self.host.as_deref())
+    }
+
+    /// Whether this is a source of the site and not what one client made up: see the module.
+    fn is_own(&self, last: i64) -> bool {
+        let Some(host) = &self.host else { return true };
+        let mut hour = Minute::default();
+        for (_, minute) in self.minutes.range(last - HOUR_MINUTES + 1..=last) {
+            hour.merge(minute);
+        }
+        if hour.clients.iter().all(|hash| *hash != 0) && !is_address(host) {
+            return true;
+        }
+        let slots = HOUR_MINUTES / SLOT_MINUTES;
+        let end = last.div_euclid(SLOT_MINUTES) + 1;
+        let busy =
+            |hour: &i64| (end - (hour + 1) * slots..end - hour * slots).any(|slot| self.had_rows(slot));
+        (0..DAY_MINUTES / HOUR_MINUTES).filter(busy).count() as i64 >= HOURS_MIN
+    }
+
     fn entity(&self) -> Entity {
         let (kind, value) = match &self.host {
             Some(host) => ("host", host.as_ref()),
@@ -253,7 +338,7 @@ impl Series {
                 continue;
             };
             let wait = if ended { 0 } else { delivery_minutes(self.dataset) };
-            if silent < threshold + wait || self.is_quiet_time(last + 1, threshold) {
+            if silent < threshold + wait || self.is_quiet_time(last + 1, threshold) || !self.is_own(last) {
                 continue;
             }
             found.push(self.verdict(settings, (last, rows), threshold, next.filter(|_| ended)));
@@ -266,8 +351,8 @@ impl Series {
     /// `None` when it was not steady.
     fn steadiness(&self, settings: &Silence, last: i64) -> Option<(u64, i64)> {
         let (mut rows, mut known, mut gap, mut before) = (0, 0, 1, None);
-        for (&minute, &count) in self.minutes.range(last - HOUR_MINUTES + 1..=last) {
-            rows += count;
+        for (&minute, counted) in self.minutes.range(last - HOUR_MINUTES + 1..=last) {
+            rows += counted.rows;
             known += 1;
             gap = gap.max(before.map_or(1, |before| minute - before));
             before = Some(minute);
@@ -324,7 +409,7 @@ impl Series {
         if let Some(next) = next {
             facts.push(("rows came again after".into(), format!("{} min", next - last - 1)));
         }
-        let summary = format!("last minute with rows: {} of them", self.minutes[&last]);
+        let summary = format!("last minute with rows: {} of them", self.minutes[&last].rows);
         Verdict {
             detector: "log_silence",
             rule_id: format!("log_silence.{}", self.dataset),
@@ -348,7 +433,8 @@ impl Series {
     fn forget(&mut self, before_us: i64) -> u64 {
         let keep = self.minutes.split_off(&before_us.div_euclid(MINUTE_US));
         let gone = std::mem::replace(&mut self.minutes, keep);
-        for &minute in gone.keys() {
+        for (&minute, counted) in &gone {
+            self.rows -= counted.rows;
             let slots = self.days.entry(minute.div_euclid(DAY_MINUTES)).or_default();
             let slot = minute.rem_euclid(DAY_MINUTES) / SLOT_MINUTES;
             slots[slot as usize / 64] |= 1 << (slot % 64);
@@ -359,6 +445,13 @@ impl Series {
         self.held.retain(|verdict| verdict.extent.end >= before_us);
         gone.len() as u64
     }
+}
+
+/// Whether a host is written as an address, with or without its port.
+fn is_address(host: &str) -> bool {
+    let bare = host.rsplit_once(':').map_or(host, |(bare, _)| bare);
+    let plain = |text: &str| net::parse_address(text.trim_matches(['[', ']'])).is_some();
+    plain(host) || plain(bare)
 }
 
 fn has(slots: &Slots, minute: i64) -> bool {

@@ -15,6 +15,7 @@ fn item_of(modifiers: &str, value: serde_json::Value) -> Option<ItemSpec> {
         view: View::Whole,
         test: item.test,
         column: 0,
+        literals: None,
     })
 }
 

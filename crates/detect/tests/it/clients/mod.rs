@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crowds;
+mod mistaken;
 mod order;
 mod traffic;
 

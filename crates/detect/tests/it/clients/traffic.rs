@@ -441,6 +441,11 @@ pub fn coarse(world: &World, dice: &mut Dice) -> World {
 }
 
 pub fn batch(dataset: Dataset, asks: &[Ask]) -> EventBatch {
+    batch_at(dataset, asks, "t.example")
+}
+
+/// The same, of another host.
+pub fn batch_at(dataset: Dataset, asks: &[Ask], host: &str) -> EventBatch {
     let text = |of: &dyn Fn(&Ask) -> Option<String>| -> ArrayRef {
         Arc::new(asks.iter().map(of).collect::<StringViewArray>())
     };
@@ -454,7 +459,7 @@ pub fn batch(dataset: Dataset, asks: &[Ask]) -> EventBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("ts", Arc::new(ts.with_timezone("UTC"))),
         ("src_ip", text(&|ask| Some(ask.src.clone()))),
-        ("dst_host", text(&|_| Some("t.example".into()))),
+        ("dst_host", text(&|_| Some(host.into()))),
         ("method", text(&|ask| Some(ask.method.into()))),
         ("uri", text(&|ask| Some(ask.uri.clone()))),
         ("ua", text(&|ask| Some(ask.ua.clone()))),

@@ -124,3 +124,82 @@ fn a_flood_of_one_path_is_not_a_crowd() {
     });
     assert!(polling.is_empty(), "{polling:?}");
 }
+
+/// Assets lie on a host of their own; the flood asks for none.
+#[test]
+fn visitors_may_load_their_assets_elsewhere() {
+    let opening = |assets: bool| {
+        let mut rows = Vec::new();
+        for minute in 0..30 {
+            visits(&mut rows, minute, minute * 17..minute * 17 + 40, "");
+        }
+        for n in 0..5_000 {
+            let at = (28 * 60 + n % 60) as f64;
+            rows.push(Row::web(at, &source(5_000 + n % 2_500), "/api/queue", 200));
+        }
+        let name = |row: &mut Row| row.host = Some("api.shop.example".into());
+        rows.iter_mut().for_each(name);
+        for n in (0..2_500).filter(|_| assets) {
+            let at = (24 * 60 + n % 60) as f64;
+            rows.push(Row {
+                host: Some("cdn.shop.example".into()),
+                ..Row::web(at, &source(5_000 + n), "/static/1.js", 200)
+            });
+        }
+        rows
+    };
+    let found = |batches: &[&[Row]]| {
+        let mut engine = engine();
+        let mut withdrawn = 0;
+        for rows in batches {
+            engine.observe(&batch(Dataset::Web, rows));
+            let evaluation = engine.evaluate(&Closing::at(
+                crate::batches::START + 40 * 60 * crate::batches::SECOND,
+            ));
+            withdrawn += evaluation
+                .withdrawn
+                .iter()
+                .filter(|gone| gone.rule_id.starts_with("many_to_one"))
+                .count();
+        }
+        let mut told = engine.evaluate(&Closing::everything()).episodes;
+        told.retain(|e| e.detector == "many_to_one");
+        (told.len(), withdrawn)
+    };
+    let (flood, crowd) = (opening(false), opening(true));
+    let mut engine = engine();
+    engine.observe(&batch(Dataset::Web, &flood));
+    let told = engine.evaluate(&Closing::everything()).episodes;
+    assert_eq!(by(&told, "many_to_one").len(), 1);
+    assert_eq!(found(&[&crowd]), (0, 0));
+    // The log of the content network comes late.
+    let late = &crowd[flood.len()..];
+    assert_eq!(found(&[&flood, late]), (0, 1));
+}
+
+#[test]
+fn made_up_hosts_hide_no_flood_of_a_new_one() {
+    let mut rows = Vec::new();
+    for minute in 0..30 {
+        visits(&mut rows, minute, minute * 17..minute * 17 + 40, "");
+    }
+    for n in 0..6_000 {
+        rows.push(Row {
+            host: Some(format!("{n}.example")),
+            ..Row::web(f64::from(n) / 5.0, "198.51.100.9", "/", 404)
+        });
+    }
+    for n in 0..2_500 {
+        rows.push(Row {
+            host: Some("new.example".into()),
+            ..Row::web((27 * 60 + n % 60) as f64, &source(5_000 + n), "/search?q=1", 200)
+        });
+    }
+    let mut engine = engine();
+    engine.observe(&batch(Dataset::Web, &rows));
+    let found = engine.evaluate(&Closing::everything()).episodes;
+    let floods = by(&found, "many_to_one");
+    assert_eq!(floods.len(), 1, "{found:?}");
+    assert_eq!(floods[0].entity.value, "new.example");
+    assert!(engine.stats().unobserved > 2_000, "losses are counted");
+}

@@ -188,11 +188,84 @@ fn sensitive_ports_attempts_and_entries() {
     let found = told(&entered);
     let entries = by(&found, "sensitive_entry");
     assert_eq!((entries.len(), entries[0].level), (1, Level::High), "{found:?}");
-    assert_eq!(fact(entries[0], "refused before"), "5");
+    assert_eq!(fact(entries[0], "refused before"), "1", "at this host");
     let mut before = knocks.clone();
     before.push(accepted(-60, PUBLIC, "10.0.0.3", 22, 9_000));
     before.push(accepted(30 * 3_600, PUBLIC, "10.0.0.3", 22, 9_000));
     before.push(accepted(60, "198.51.100.200", "10.0.0.3", 22, 9_000));
     before.push(accepted(60, PUBLIC, "10.0.0.3", 443, 9_000));
     assert!(by(&told(&before), "sensitive_entry").is_empty());
+    // A refused ping, a refused web port, another host: none of them is the door that opened.
+    let mut elsewhere = vec![
+        Flow {
+            protocol: 1,
+            ports: (0, 0),
+            ..refused(0, PUBLIC, "10.0.0.3", 0)
+        },
+        refused(10, PUBLIC, "10.0.0.3", 8_080),
+        refused(20, PUBLIC, "10.0.0.4", 22),
+    ];
+    elsewhere.push(accepted(3_600, PUBLIC, "10.0.0.3", 22, 9_000));
+    assert!(by(&told(&elsewhere), "sensitive_entry").is_empty());
+    elsewhere.push(refused(30, PUBLIC, "10.0.0.3", 22));
+    assert_eq!(by(&told(&elsewhere), "sensitive_entry").len(), 1);
+}
+
+/// 254 hosts on a thousand ports each within three hours, host by host or port by port.
+fn large(by_host: bool) -> Vec<Flow> {
+    let (hosts, ports) = (254, 1_000);
+    (0..hosts * ports)
+        .map(|n: i64| {
+            let (host, port) = match by_host {
+                true => (n / ports, n % ports),
+                false => (n % hosts, n / hosts),
+            };
+            let at = n * 3 * 3_600 / (hosts * ports);
+            refused(at, PUBLIC, &format!("10.0.1.{host}"), port as i32 + 1)
+        })
+        .collect()
+}
+
+#[test]
+fn a_larger_scan_hides_nothing() {
+    for by_host in [true, false] {
+        let flows = large(by_host);
+        let mut engine = crate::batches::detector("scans");
+        let mut told = Vec::new();
+        for part in flows.chunks(20_000) {
+            engine.observe(&flow_batch(part));
+            let evaluation = engine.evaluate(&haetae_detect::Closing::nothing());
+            let gone: Vec<_> = evaluation
+                .withdrawn
+                .iter()
+                .filter(|gone| !gone.rule_id.starts_with("slow_scan"))
+                .collect();
+            assert!(gone.is_empty(), "{by_host}: {gone:?}");
+            told.extend(evaluation.episodes);
+        }
+        let whole = by(&told, if by_host { "port_scan" } else { "address_scan" });
+        let last = whole.last().expect("told");
+        let hours = (last.window.end.0 - last.window.start.0) as f64 / 3.6e9;
+        assert!(hours > 2.5, "{by_host}: {hours}");
+        assert!(engine.stats().detector_bytes < 1 << 20, "{:?}", engine.stats());
+    }
+}
+
+#[test]
+fn what_stays_of_a_large_scan_depends_on_no_order() {
+    let flows = large(true);
+    let found = |flows: &[Flow], cut: usize| {
+        let mut engine = engine();
+        for part in flows.chunks(cut) {
+            engine.observe(&flow_batch(part));
+        }
+        let mut found = engine.evaluate(&haetae_detect::Closing::everything()).episodes;
+        found.sort_by(|a, b| (&a.rule_id, a.window.start).cmp(&(&b.rule_id, b.window.start)));
+        found
+    };
+    let mut shuffled = flows.clone();
+    let count = shuffled.len();
+    // 7,919 has no factor in common with the length.
+    (0..count).for_each(|n| shuffled[n] = flows[n * 7_919 % count].clone());
+    assert_eq!(found(&flows, count), found(&shuffled, 33_333));
 }

@@ -131,6 +131,63 @@ fn a_host_goes_silent_while_others_go_on() {
     assert_eq!(all, ["web"], "all of it is silent now: {told:?}");
 }
 
+fn of_host(host: &str, minutes: std::ops::Range<i64>, sources: i64) -> Vec<Row> {
+    let mut rows = rows(minutes, 5);
+    for (n, row) in (0i64..).zip(&mut rows) {
+        row.host = Some(host.into());
+        row.src = Some(format!("198.51.100.{}", n % sources));
+    }
+    rows
+}
+
+#[test]
+fn a_host_that_one_client_made_up_is_no_source() {
+    let silent_hosts = |rows: Vec<Row>, until: i64| -> Vec<String> {
+        let mut all = rows;
+        // Clients of the site itself go on.
+        all.extend(of_host("shop.example", 0..until, 50));
+        let told = fed(&all).evaluate(&at(until));
+        silences(&told).iter().map(|e| e.entity.value.clone()).collect()
+    };
+    for host in ["203.0.113.5", "nothing.example"] {
+        assert!(silent_hosts(of_host(host, 10..22, 1), 60).is_empty(), "{host}");
+    }
+    assert!(silent_hosts(of_host("203.0.113.5:80", 10..22, 40), 60).is_empty());
+    assert!(silent_hosts(of_host("[2001:db8::5]", 10..22, 40), 60).is_empty());
+    assert_eq!(silent_hosts(of_host("b.example", 10..40, 40), 60), ["b.example"]);
+    let day = of_host("203.0.113.5", 0..DAY, 1);
+    assert_eq!(silent_hosts(day, DAY + 60), ["203.0.113.5"]);
+}
+
+#[test]
+fn made_up_hosts_take_no_place_from_a_new_one() {
+    let mut rows: Vec<Row> = (0..6_000)
+        .map(|n| Row {
+            host: Some(format!("{n}.example")),
+            ..Row::web(f64::from(n) / 10.0, "198.51.100.9", "/", 404)
+        })
+        .collect();
+    rows.extend((0..300).map(|n| Row {
+        host: Some("new.example".into()),
+        ..Row::web(
+            900.0 + f64::from(n) / 2.0,
+            &format!("198.51.100.{}", n % 90),
+            "/",
+            503,
+        )
+    }));
+    rows.extend(of_host("new.example", 15..50, 50));
+    rows.extend(of_host("old.example", 0..70, 50));
+    let mut engine = fed(&rows);
+    let told = engine.evaluate(&at(70));
+    let failing = told.episodes.iter().filter(|e| e.detector == "error_rate");
+    let hosts: Vec<&str> = failing.map(|e| e.entity.value.as_str()).collect();
+    assert_eq!(hosts, ["new.example"], "{told:?}");
+    let silent: Vec<&str> = silences(&told).iter().map(|e| e.entity.value.as_str()).collect();
+    assert_eq!(silent, ["new.example"]);
+    assert!(engine.stats().unobserved > 4_000, "losses are counted");
+}
+
 #[test]
 fn surges_are_measured_by_former_days() {
     // A busy hour each day; on the fifth one comes at another time.

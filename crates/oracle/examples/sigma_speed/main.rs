@@ -1,0 +1,255 @@
+//! Events a second and core: our matching of the shared rules beside rsigma's, on the same events.
+//!
+//! `HAETAE_SHARED=… cargo run --release -p haetae-oracle --example sigma_speed [EVENTS [KIND [ours]]]`
+//!
+//! With `ours` nothing is compared: our matching runs by itself, for a profiler.
+//!
+//! Times are CPU time of this process, the least of a few rounds; rounds of the two sides take
+//! turns. What neither engine does is outside: ours gets parsed batches as the pipeline hands them
+//! over (JSON inside `attrs` and `raw` is text there, and read within the time measured), rsigma
+//! gets parsed JSON objects with the fields that its rules name. rsigma is asked in every way it
+//! offers, and the best counts: all rules or only those of the events' log source, each with and
+//! without its Bloom filter. (Its cross-rule automaton is a feature of its own, off by default, for
+//! more than 5,000 rules.) That both find the same matches is asserted first, event by event.
+//! "engine" is ours with windows and episodes too, which rsigma's figure leaves out.
+
+mod loads;
+
+use haetae_detect::sigma::document::{Document, Rule};
+use haetae_detect::{Engine, EngineOptions, RuleMatcher, RuleSet};
+use haetae_event::{EventBatch, Micros, TenantId};
+use haetae_oracle::samples::{self, Sample};
+use haetae_parse::{Format, InputReader, ParseOptions};
+use loads::{KINDS, Load};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rsigma_eval::event::JsonEvent;
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const ROUNDS: usize = 5;
+
+fn cpu_s() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The least CPU seconds of each of these works, which take turns.
+fn least<const N: usize>(mut works: [&mut dyn FnMut() -> usize; N]) -> [f64; N] {
+    let mut best = [f64::MAX; N];
+    for _ in 0..ROUNDS {
+        for (work, best) in works.iter_mut().zip(&mut best) {
+            let start = cpu_s();
+            std::hint::black_box(work());
+            *best = best.min(cpu_s() - start);
+        }
+    }
+    best
+}
+
+/// The rules that one kind of event is asked.
+struct Rules {
+    set: RuleSet,
+    rules: Vec<Rule>,
+    texts: Vec<String>,
+}
+
+impl Rules {
+    fn of(files: &[Sample]) -> Rules {
+        let mut all = Rules {
+            set: RuleSet::empty(),
+            rules: Vec::new(),
+            texts: Vec::new(),
+        };
+        for file in files {
+            all.set.load_text(&file.name, &file.text);
+        }
+        for loaded in all.set.loaded() {
+            if let Document::Rule(rule) = loaded.document.as_ref() {
+                all.rules.push(rule.clone());
+            }
+        }
+        all.texts = files.iter().map(|file| file.text.clone()).collect();
+        all
+    }
+
+    /// Those of rsigma with an identifier that `keep` wants.
+    fn theirs(&self, bloom: bool, keep: impl Fn(&str) -> bool) -> rsigma_eval::Engine {
+        let mut engine = rsigma_eval::Engine::new();
+        for text in &self.texts {
+            let mut collection = rsigma_parser::parse_sigma_yaml(text).expect("rsigma reads it");
+            collection
+                .rules
+                .retain(|rule| keep(rule.id.as_deref().unwrap_or_default()));
+            engine.add_collection(&collection).expect("rsigma takes it");
+        }
+        engine.set_bloom_prefilter(bloom);
+        engine
+    }
+}
+
+fn batches(load: &Load, engine: &Engine) -> Vec<EventBatch> {
+    let options = ParseOptions {
+        columns: engine.columns(),
+        arrival: Micros(1_772_323_200_000_000),
+        dataset: Some(load.dataset),
+        ..ParseOptions::default()
+    };
+    let format = Format::all().find(|format| format.as_str() == load.format);
+    let mut reader = InputReader::open(load.lines.as_bytes(), format, &options);
+    let mut batches = Vec::new();
+    while let Ok(Some(parsed)) = reader.next_batch() {
+        batches.extend(parsed.records.map(|records| EventBatch {
+            tenant: TenantId::default(),
+            dataset: load.dataset,
+            records,
+        }));
+    }
+    batches
+}
+
+/// A matcher that has seen nothing yet.
+fn ours(mut matcher: RuleMatcher, batches: &[EventBatch], mut hit: impl FnMut(usize, usize)) {
+    let mut before = 0;
+    for batch in batches {
+        matcher.run(batch, |row, rule| hit(before + row, rule));
+        before += batch.rows();
+    }
+}
+
+/// Compiling the rules is outside of the time, on both sides; what was seen is forgotten.
+fn count_ours(fresh: &mut Vec<RuleMatcher>, batches: &[EventBatch]) -> usize {
+    let mut hits = 0;
+    let matcher = fresh.pop().expect("one a round");
+    ours(matcher, batches, |_, _| hits += 1);
+    hits
+}
+
+fn count(engine: &rsigma_eval::Engine, objects: &[Value]) -> usize {
+    let of = |object| engine.evaluate(&JsonEvent::borrow(object)).len();
+    objects.iter().map(of).sum()
+}
+
+/// Panics with the first difference, if there is one; how many matches both find otherwise.
+fn same_matches(load: &Load, rules: &Rules, batches: &[EventBatch], routed: &rsigma_eval::Engine) -> usize {
+    let mut found = BTreeSet::new();
+    let matcher = RuleMatcher::of_batches(load.dataset, &rules.rules);
+    ours(matcher, batches, |row, rule| {
+        found.insert((row, rules.rules[rule].attributes.id.clone()));
+    });
+    let mut theirs = BTreeSet::new();
+    for (row, object) in load.objects.iter().enumerate() {
+        for result in routed.evaluate(&JsonEvent::borrow(object)) {
+            theirs.insert((row, result.header.rule_id.unwrap_or_default()));
+        }
+    }
+    if let Some((row, rule)) = found.symmetric_difference(&theirs).next() {
+        let whose = if found.contains(&(*row, rule.clone())) {
+            "ours"
+        } else {
+            "theirs"
+        };
+        panic!(
+            "{}: only {whose} has rule {rule} for {}",
+            load.name, load.objects[*row]
+        );
+    }
+    found.len()
+}
+
+fn profiled(load: &Load, rules: &Rules) {
+    let engine = Engine::new(rules.set.clone(), EngineOptions::one_shot());
+    let batches = batches(load, &engine);
+    let mut fresh = Vec::from_iter((0..ROUNDS).map(|_| RuleMatcher::of_batches(load.dataset, &rules.rules)));
+    let [best] = least([&mut || count_ours(&mut fresh, &batches)]);
+    println!(
+        "{}: {:.0} ns an event",
+        load.name,
+        best * 1e9 / load.objects.len() as f64
+    );
+}
+
+fn measure(load: &Load, rules: &Rules) {
+    let engine = Engine::new(rules.set.clone(), EngineOptions::one_shot());
+    let batches = batches(load, &engine);
+    let rows: usize = batches.iter().map(EventBatch::rows).sum();
+    assert_eq!(rows, load.objects.len(), "every line is read");
+    let matcher = RuleMatcher::of_batches(load.dataset, &rules.rules);
+    let left_out = matcher.left_out().iter();
+    let out: BTreeSet<&str> = left_out
+        .map(|at| rules.rules[*at].attributes.id.as_str())
+        .collect();
+    let whole = |bloom| rules.theirs(bloom, |_| true);
+    let routed = |bloom| rules.theirs(bloom, |id| !out.contains(id));
+    let theirs = [whole(false), whole(true), routed(false), routed(true)];
+    let hits = same_matches(load, rules, &batches, &theirs[2]);
+    let lines: Vec<&str> = load.lines.lines().collect();
+    let mut fresh = Vec::from_iter((0..ROUNDS).map(|_| RuleMatcher::of_batches(load.dataset, &rules.rules)));
+    let mut engines = Vec::from_iter((0..ROUNDS).map(|_| engine.fresh()));
+    let [matching, with_windows, a, b, c, d, parsing] = least([
+        &mut || count_ours(&mut fresh, &batches),
+        &mut || {
+            let mut engine = engines.pop().expect("one a round");
+            batches.iter().for_each(|batch| drop(engine.observe(batch)));
+            0
+        },
+        &mut || count(&theirs[0], &load.objects),
+        &mut || count(&theirs[1], &load.objects),
+        &mut || count(&theirs[2], &load.objects),
+        &mut || count(&theirs[3], &load.objects),
+        &mut || {
+            let read = |line: &&str| serde_json::from_str::<Value>(line).expect("written above");
+            let readable = lines.iter().filter(|_| load.json);
+            readable.filter(|line| read(line).is_object()).count()
+        },
+    ]);
+    let rate = |s: f64| format!("{:.0}", rows as f64 / s / 1e3);
+    let best = [a, b, c, d].into_iter().fold(f64::MAX, f64::min);
+    let reading = if load.json {
+        rate(best + parsing)
+    } else {
+        "-".to_owned()
+    };
+    println!(
+        "| {} | {} | {hits} | {} | {} | {}, {}, {}, {} | {reading} | {:.1} |",
+        load.name,
+        rules.rules.len() - out.len(),
+        rate(matching),
+        rate(with_windows),
+        rate(a),
+        rate(b),
+        rate(c),
+        rate(d),
+        best / matching
+    );
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let events: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(200_000);
+    let only = arguments.next().unwrap_or_default();
+    let work = if arguments.next().is_some() {
+        profiled
+    } else {
+        measure
+    };
+    let (Some(shared), Some(others)) = (samples::web_network_aws(), samples::of_regression()) else {
+        return;
+    };
+    let rules = Rules::of(&shared);
+    let with_processes = Rules::of(&[shared, others].concat());
+    println!(
+        "{} rules ({} with those of processes); {events} events a load; k events/s of CPU time, best of {ROUNDS}\n",
+        rules.rules.len(),
+        with_processes.rules.len()
+    );
+    println!(
+        "| events | rules of their source | matches | ours | ours with windows | rsigma: all rules, with Bloom filter, rules of the source, with Bloom filter | rsigma reading its JSON | ours ÷ rsigma's best |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (_, make) in KINDS.iter().filter(|(name, _)| name.contains(&only)) {
+        let load = make(&mut ChaCha8Rng::seed_from_u64(1), events);
+        work(&load, if load.processes { &with_processes } else { &rules });
+    }
+}
