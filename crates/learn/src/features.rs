@@ -7,6 +7,9 @@
 //! Times are used to a sixtieth of the window (one second of the default minute) on purpose: logs
 //! of one-second times and of microsecond times then give the same numbers.
 //!
+//! A request that stands in the logs of several datasets counts once: of each client's window the
+//! dataset with the most requests speaks (`cells`).
+//!
 //! What is here: the list of names ([`FEATURES`]), [`Extractor`]; `cell` folds the events of one
 //! window, `changes` tells which windows are to be judged anew, [`online`] keeps the window in which
 //! each client is now.
@@ -14,6 +17,7 @@
 //! What is not here: which windows are judged, by which model.
 
 mod cell;
+mod cells;
 mod changes;
 pub mod online;
 
@@ -21,7 +25,8 @@ pub use changes::Changed;
 
 use crate::distinct;
 use arrow::array::{Array, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array, StringViewArray};
-use cell::{Cell, Request};
+use cell::Request;
+use cells::Cells;
 use haetae_event::identity::{digest, hex};
 use haetae_event::signature::payload_entropy;
 use haetae_event::time::MINUTE_US;
@@ -102,7 +107,7 @@ pub struct Options {
     pub window_us: i64,
     /// Most windows of time held at once; beyond, the oldest go.
     pub windows_max: usize,
-    /// Most clients of one window, about 1 KiB each; beyond, those with the largest hashes go.
+    /// Most clients of one window, about 1 KiB each for each dataset that tells of them; beyond, those with the largest hashes go.
     pub clients_max: usize,
     /// Key of the hash, so that nobody outside can choose an address that is never kept.
     pub seed: u64,
@@ -170,7 +175,7 @@ pub struct Seen {
 pub struct Extractor {
     options: Options,
     windows: BTreeMap<Micros, Clients>,
-    /// Cells of all windows.
+    /// Cells of all windows: one a client and dataset.
     cells: usize,
     seen: Seen,
     /// Starts of windows with cells that changed since they were taken.
@@ -188,7 +193,7 @@ type Clients = BTreeMap<[u8; 16], Held>;
 #[derive(Clone, Debug)]
 struct Held {
     key: WindowKey,
-    cell: Cell,
+    cell: Cells,
     /// Since it was taken, or never taken.
     changed: bool,
     taken: bool,
@@ -308,11 +313,14 @@ impl Extractor {
                 self.seen.crowded_out += 1;
                 continue;
             };
-            held.cell
-                .add(slot(ts, start, window_us), &columns.request(row, seed));
+            let dataset = batch.dataset;
+            let more = held
+                .cell
+                .add(dataset, slot(ts, start, window_us), &columns.request(row, seed));
             if !std::mem::replace(&mut held.changed, true) {
                 self.dirty.insert(start);
             }
+            self.cells += usize::from(more);
             self.seen.kept += 1;
             self.make_room(start);
         }
@@ -343,19 +351,15 @@ impl Extractor {
         {
             return None;
         }
-        let cells = &mut self.cells;
-        Some(clients.entry(rank).or_insert_with(|| {
-            *cells += 1;
-            Held {
-                key: WindowKey {
-                    tenant: tenant.clone(),
-                    client: client.into_owned(),
-                    start,
-                },
-                cell: Cell::new(),
-                changed: false,
-                taken: false,
-            }
+        Some(clients.entry(rank).or_insert_with(|| Held {
+            key: WindowKey {
+                tenant: tenant.clone(),
+                client: client.into_owned(),
+                start,
+            },
+            cell: Cells::default(),
+            changed: false,
+            taken: false,
         }))
     }
 
@@ -374,10 +378,10 @@ impl Extractor {
             self.dirty.remove(&start);
             gone.extend(clients.into_values());
         }
-        self.cells -= gone.len();
         for held in gone {
-            self.seen.kept -= held.cell.requests();
-            self.seen.crowded_out += held.cell.requests();
+            self.cells -= held.cell.len();
+            self.seen.kept -= held.cell.events();
+            self.seen.crowded_out += held.cell.events();
             if held.taken {
                 self.gone.push(held.key);
             }
@@ -392,7 +396,7 @@ impl Extractor {
         let closed = std::mem::replace(&mut self.windows, open);
         self.dirty = self.dirty.split_off(&first_open);
         let held: Vec<Held> = closed.into_values().flat_map(Clients::into_values).collect();
-        self.cells -= held.len();
+        self.cells -= held.iter().map(|held| held.cell.len()).sum::<usize>();
         let rows = held.into_iter().map(|held| self.row(held.key, &held.cell));
         sorted(rows.collect())
     }
@@ -403,7 +407,7 @@ impl Extractor {
         sorted(held.map(|held| self.row(held.key.clone(), &held.cell)).collect())
     }
 
-    fn row(&self, key: WindowKey, cell: &Cell) -> WindowRow {
+    fn row(&self, key: WindowKey, cell: &Cells) -> WindowRow {
         let values = cell.values(key.start, self.options.window_us);
         WindowRow { key, values }
     }

@@ -8,7 +8,8 @@
 //!
 //! Files appear whole: written under another name, synced, renamed, the folder synced. A crash
 //! leaves at most a version without a file, which is not listed. Rolling back is one more promotion.
-//! One process writes at a time (the data directory's lock).
+//! Several processes may write (the service retrains while a command trains): whoever creates
+//! `NUMBER.claim`, which only one can, owns the number; the others take the next one.
 
 use crate::forest::{Forest, LoadError};
 use haetae_event::Micros;
@@ -22,6 +23,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 const NOTE_BYTES_MAX: u64 = 1 << 20;
 const MODEL_FILE: &str = "forest.bin";
 const PROMOTIONS: &str = "promotions";
+/// Others that may be faster in a row.
+const CLAIMS_MAX: usize = 1_000;
 
 /// What can go wrong with the folder.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,12 @@ pub struct Promotion {
     pub at: Micros,
     /// Who or what decided, and why: shown, never read back as a command.
     pub note: String,
+}
+
+/// A number of a folder that is ours.
+struct Claim {
+    number: u32,
+    path: PathBuf,
 }
 
 /// The folder `models` of a data directory.
@@ -124,12 +133,58 @@ impl ModelStore {
     /// A bad name, or the disk's; then no version was added.
     pub fn add(&self, name: &str, forest: &Forest) -> Result<u32, StoreError> {
         let folder = self.folder(name)?;
-        let taken = self.disk.list_dirs(&folder).map_err(on(&folder))?;
-        let last = taken.iter().filter_map(|path| number(path)).max().unwrap_or(0);
-        let version = last.saturating_add(1);
-        let path = self.version_folder(name, version)?;
+        let claim = self.claim(&folder)?;
+        let path = self.version_folder(name, claim.number)?;
         self.write(&path, MODEL_FILE, &forest.to_bytes())?;
-        Ok(version)
+        self.release(&claim);
+        Ok(claim.number)
+    }
+
+    /// The next number of a folder, which nobody else gets.
+    fn claim(&self, folder: &Path) -> Result<Claim, StoreError> {
+        create_dirs_synced(&*self.disk, &self.root, folder).map_err(on(folder))?;
+        let mut least = 0;
+        for _ in 0..CLAIMS_MAX {
+            let number = self.last_number(folder)?.max(least).saturating_add(1);
+            let path = folder.join(format!("{number:06}.claim"));
+            match self.disk.create(&path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    least = number;
+                    continue;
+                }
+                Err(error) => return Err(on(&path)(error)),
+            }
+            let claim = Claim { number, path };
+            // Who was faster may have finished, and taken the claim away, since the folder was read.
+            if self.last_done(folder)? < number {
+                return Ok(claim);
+            }
+            self.release(&claim);
+            least = number;
+        }
+        Err(on(folder)(io::ErrorKind::ResourceBusy.into()))
+    }
+
+    /// What was claimed is there, and counts by itself now. A claim that stays costs a number.
+    fn release(&self, claim: &Claim) {
+        let _ = self.disk.remove(&claim.path);
+    }
+
+    fn last_number(&self, folder: &Path) -> Result<u32, StoreError> {
+        let dirs = self.disk.list_dirs(folder).map_err(on(folder))?;
+        let files = self.disk.list(folder).map_err(on(folder))?;
+        let numbers = dirs.iter().chain(&files).filter_map(|path| number(path));
+        Ok(numbers.max().unwrap_or(0))
+    }
+
+    /// Without what is only claimed.
+    fn last_done(&self, folder: &Path) -> Result<u32, StoreError> {
+        let dirs = self.disk.list_dirs(folder).map_err(on(folder))?;
+        let mut files = self.disk.list(folder).map_err(on(folder))?;
+        files.retain(|path| path.extension().is_none_or(|e| e != "claim"));
+        let numbers = dirs.iter().chain(&files).filter_map(|path| number(path));
+        Ok(numbers.max().unwrap_or(0))
     }
 
     /// # Errors
@@ -151,13 +206,14 @@ impl ModelStore {
     pub fn promote(&self, name: &str, promotion: &Promotion) -> Result<(), StoreError> {
         self.load(name, promotion.version)?;
         let folder = self.folder(name)?.join(PROMOTIONS);
-        let files = self.disk.list(&folder).map_err(on(&folder))?;
-        let last = files.iter().filter_map(|path| number(path)).max().unwrap_or(0);
         let text = serde_json::to_vec(promotion).map_err(|problem| StoreError::Promotion {
             path: folder.clone(),
             problem: problem.to_string(),
         })?;
-        self.write(&folder, &format!("{:06}.json", last.saturating_add(1)), &text)
+        let claim = self.claim(&folder)?;
+        self.write(&folder, &format!("{:06}.json", claim.number), &text)?;
+        self.release(&claim);
+        Ok(())
     }
 
     /// All promotions of a model, the first one first.
@@ -165,11 +221,16 @@ impl ModelStore {
     /// # Errors
     /// A bad name, a file that is no promotion, or the disk's.
     pub fn history(&self, name: &str) -> Result<Vec<Promotion>, StoreError> {
+        let files = self.promotions(name)?;
+        files.iter().map(|path| self.promotion(path)).collect()
+    }
+
+    fn promotions(&self, name: &str) -> Result<Vec<PathBuf>, StoreError> {
         let folder = self.folder(name)?.join(PROMOTIONS);
         let mut files = self.disk.list(&folder).map_err(on(&folder))?;
         files.retain(|path| path.extension().is_some_and(|e| e == "json") && number(path).is_some());
         files.sort_by_key(|path| number(path));
-        files.iter().map(|path| self.promotion(path)).collect()
+        Ok(files)
     }
 
     fn promotion(&self, path: &Path) -> Result<Promotion, StoreError> {
@@ -183,9 +244,10 @@ impl ModelStore {
     /// The last promotion, or `None` when nothing was ever promoted.
     ///
     /// # Errors
-    /// See [`ModelStore::history`].
+    /// A bad name, a last file that is no promotion, or the disk's; older files are not looked at.
     pub fn current(&self, name: &str) -> Result<Option<Promotion>, StoreError> {
-        Ok(self.history(name)?.pop())
+        let last = self.promotions(name)?.pop();
+        last.map(|path| self.promotion(&path)).transpose()
     }
 
     fn read(&self, path: &Path, most: u64) -> Result<Vec<u8>, StoreError> {

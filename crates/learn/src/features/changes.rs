@@ -62,9 +62,11 @@ impl Extractor {
             .iter_mut()
             .take_while(|(start, _)| start.saturating_add(window_us) <= before)
         {
-            let held = clients.len();
-            clients.retain(|_, held| held.key.tenant != *tenant);
-            gone += held - clients.len();
+            clients.retain(|_, held| {
+                let stays = held.key.tenant != *tenant;
+                gone += if stays { 0 } else { held.cell.len() };
+                stays
+            });
         }
         self.windows.retain(|_, clients| !clients.is_empty());
         self.cells -= gone;
@@ -78,7 +80,7 @@ impl Extractor {
         while self.cells > cells_max
             && let Some((start, clients)) = self.windows.pop_first()
         {
-            self.cells -= clients.len();
+            self.cells -= clients.values().map(|held| held.cell.len()).sum::<usize>();
             self.floor = start.saturating_add(self.options.window_us);
             self.dirty.remove(&start);
             let changed = clients.into_values().filter(|held| held.changed);
@@ -87,7 +89,7 @@ impl Extractor {
         sorted(rows)
     }
 
-    /// Windows held.
+    /// Windows held, each once for each dataset that tells of it.
     pub fn cells(&self) -> usize {
         self.cells
     }

@@ -4,7 +4,7 @@
 //! the numbers that [`super::Extractor`] would give for the same events. Events come from two
 //! origins, as requests that were asked about and again from the access log. Each origin is folded
 //! apart and they are never added up, so that no request weighs twice; the log counts where it
-//! clearly knows more.
+//! clearly knows more. So are the datasets of logs, of which the fullest speaks.
 //!
 //! Bounded: a full shard forgets, among eight of its clients, one whose window is over, else the one
 //! with the fewest requests.
@@ -13,7 +13,7 @@ use super::cell::{Cell, Request};
 use super::{COUNT, Columns, Micros, slot};
 use crate::distinct;
 use ahash::{AHashMap, RandomState};
-use haetae_event::{EventBatch, TenantId};
+use haetae_event::{Dataset, EventBatch, TenantId};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,8 +21,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SHARDS: usize = 64;
 /// Clients looked at to find one to forget.
 const SAMPLE: usize = 8;
-/// A client with both origins' windows, all paths that are counted exactly, and its table entry.
-const CLIENT_BYTES: usize = 2_560;
+/// A client with the windows of the site and of two logs, all paths that are counted exactly, and
+/// its table entry.
+const CLIENT_BYTES: usize = 3_840;
+/// Logs that are counted for one client's window.
+const LOGS_MAX: usize = 2;
 
 /// One request, as the site asks about it.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +58,8 @@ struct Client<T> {
     key: u64,
     start: Micros,
     inline: Cell,
-    /// Allocated when the log tells of the client.
-    log: Option<Box<Cell>>,
+    /// Allocated when a log tells of the client.
+    logs: Vec<(Dataset, Cell)>,
     state: T,
 }
 
@@ -84,7 +87,7 @@ impl<T: Default> Client<T> {
             key,
             start,
             inline: Cell::new(),
-            log: None,
+            logs: Vec::new(),
             state: T::default(),
         }
     }
@@ -93,7 +96,8 @@ impl<T: Default> Client<T> {
     /// same into a window.
     fn known(&self) -> &Cell {
         let inline = self.inline.requests();
-        match &self.log {
+        let logs = self.logs.iter().map(|(_, cell)| cell);
+        match logs.max_by_key(|cell| cell.requests()) {
             Some(log) if inline == 0 || log.requests() > inline + inline / 4 + 5 => log,
             _ => &self.inline,
         }
@@ -101,6 +105,18 @@ impl<T: Default> Client<T> {
 
     fn requests(&self) -> u64 {
         self.known().requests()
+    }
+
+    /// `None` for a further log than are counted.
+    fn log(&mut self, dataset: Dataset) -> Option<&mut Cell> {
+        let known = self.logs.iter().position(|(of, _)| *of == dataset);
+        if known.is_none() && self.logs.len() < LOGS_MAX {
+            self.logs.reserve_exact(1);
+            self.logs.push((dataset, Cell::new()));
+        }
+        let place = known.unwrap_or(self.logs.len() - 1);
+        let (of, cell) = &mut self.logs[place];
+        (*of == dataset).then_some(cell)
     }
 }
 
@@ -227,8 +243,7 @@ impl<T: Default> Online<T> {
             let mut shard = self.shard(key);
             let (found, forgot) = shard.client(key, start, self.clients_max);
             self.forgotten.fetch_add(u64::from(forgot), Ordering::Relaxed);
-            if let Some(client) = found {
-                let cell = client.log.get_or_insert_with(|| Box::new(Cell::new()));
+            if let Some(cell) = found.and_then(|client| client.log(batch.dataset)) {
                 cell.add(slot(ts, start, self.window_us), &request);
             }
         }

@@ -251,3 +251,34 @@ fn other_logs_and_unknown_clients_are_counted() {
         (4, 1, 1, 2)
     );
 }
+
+/// A request that the content network and the balancer log is one request.
+#[test]
+fn the_logs_of_two_datasets_are_not_added_up() {
+    let hits: Vec<Hit> = (0..30).map(|n| hit(f64::from(n), "192.0.2.1", "/")).collect();
+    let edge = EventBatch {
+        dataset: Dataset::CloudFront,
+        ..batch(&hits)
+    };
+    let balancer = EventBatch {
+        dataset: Dataset::Alb,
+        ..batch(&hits[..20])
+    };
+    let of = |batches: &[&EventBatch]| {
+        let mut extractor = Extractor::new(Options::default());
+        batches.iter().for_each(|batch| extractor.observe(batch));
+        assert_eq!(extractor.cells(), batches.len());
+        assert_eq!(
+            extractor.seen().kept,
+            batches.iter().map(|b| b.rows() as u64).sum::<u64>()
+        );
+        let rows = extractor.rows();
+        assert_eq!(extractor.drain_closed(Micros::MAX).len(), rows.len());
+        assert_eq!(extractor.cells(), 0);
+        rows
+    };
+    let both = of(&[&edge, &balancer]);
+    assert_eq!(value(&both[0], "req_count"), 30.0);
+    assert!(same(&both, &of(&[&edge])), "as if there were one log");
+    assert!(same(&both, &of(&[&balancer, &edge])), "in any order");
+}

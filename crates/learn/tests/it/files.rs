@@ -1,7 +1,7 @@
 //! Forests as bytes, and the folder they are in.
 
 use haetae_event::Micros;
-use haetae_event::disk::{Disk, FaultDisk};
+use haetae_event::disk::{Disk, FaultDisk, RealDisk};
 use haetae_learn::forest::LoadError;
 use haetae_learn::store::{ModelStore, Promotion, StoreError};
 use haetae_learn::{Forest, Matrix, Params};
@@ -189,4 +189,70 @@ fn a_crash_at_any_operation_leaves_whole_models() {
             assert_eq!(store.current("web").unwrap(), Some(promotion(next)));
         }
     }
+}
+
+/// The service retrains while commands train and promote: nobody writes over anybody.
+#[test]
+fn writers_at_the_same_time_get_numbers_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("models");
+    let forests: Vec<Forest> = (0..8).map(forest).collect();
+    let added: Vec<(u32, usize)> = std::thread::scope(|scope| {
+        let writers: Vec<_> = forests
+            .chunks(2)
+            .enumerate()
+            .map(|(writer, own)| {
+                let store = ModelStore::new(Arc::new(RealDisk), root.clone());
+                scope.spawn(move || {
+                    let add = |(place, forest)| {
+                        let version = store.add("web", forest).unwrap();
+                        store.promote("web", &promotion(version)).unwrap();
+                        (version, writer * 2 + place)
+                    };
+                    own.iter().enumerate().map(add).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .flat_map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    let store = ModelStore::new(Arc::new(RealDisk), root);
+    for (version, which) in &added {
+        assert_eq!(
+            store.load("web", *version).unwrap(),
+            forests[*which],
+            "version {version}"
+        );
+    }
+    assert_eq!(store.versions("web").unwrap().len(), 8);
+    let mut promoted: Vec<u32> = store.history("web").unwrap().iter().map(|p| p.version).collect();
+    promoted.sort_unstable();
+    assert_eq!(promoted, store.versions("web").unwrap());
+}
+
+/// A claim that a crash left behind costs its number and nothing else.
+#[test]
+fn a_claim_left_behind_is_passed_by() {
+    let disk = FaultDisk::new(1);
+    let store = store_on(&disk);
+    store.add("web", &forest(1)).unwrap();
+    disk.create(Path::new("/data/models/web/000002.claim")).unwrap();
+    assert_eq!(store.add("web", &forest(2)).unwrap(), 3);
+    assert_eq!(store.versions("web").unwrap(), [1, 3]);
+}
+
+/// What is in use is said by the last file alone.
+#[test]
+fn an_old_promotion_that_is_damaged_stops_nothing() {
+    let disk = FaultDisk::new(1);
+    let store = store_on(&disk);
+    store.add("web", &forest(1)).unwrap();
+    store.promote("web", &promotion(1)).unwrap();
+    disk.truncate(Path::new("/data/models/web/promotions/000001.json"), 3)
+        .unwrap();
+    assert!(matches!(store.current("web"), Err(StoreError::Promotion { .. })));
+    store.promote("web", &promotion(1)).unwrap();
+    assert_eq!(store.current("web").unwrap(), Some(promotion(1)));
 }

@@ -2,7 +2,7 @@
 
 use super::features::{Hit, batch, hit};
 use haetae_event::time::MINUTE_US;
-use haetae_event::{EventBatch, Micros, TenantId};
+use haetae_event::{Dataset, EventBatch, Micros, TenantId};
 use haetae_learn::features::online::{Asked, Online};
 use haetae_learn::features::{COUNT, Changed, Extractor, Options, WindowKey};
 use proptest::prelude::*;
@@ -193,4 +193,27 @@ fn what_is_let_go_is_given_once_and_stays_away() {
     assert_eq!((extractor.cells(), extractor.seen().crowded_out), (20, 5));
     assert_eq!(extractor.forget(&TenantId::default(), Micros(8 * MINUTE_US)), 10);
     assert_eq!(extractor.take_changed(|_| Micros::MAX).rows.len(), 10);
+}
+
+/// The logs of the content network and of the firewall tell of the same requests.
+#[test]
+fn two_logs_of_a_request_weigh_once() {
+    let online: Online<u32> = Online::new(MINUTE_US, 0, 1 << 20);
+    let first = hit(0.0, "192.0.2.1", "/");
+    assert!(ask(&online, &first).is_some());
+    let hits: Vec<Hit> = (1..40).map(|n| hit(f64::from(n), "192.0.2.1", "/")).collect();
+    for dataset in [Dataset::CloudFront, Dataset::Waf] {
+        online.observe(&EventBatch {
+            dataset,
+            ..batch(&hits)
+        });
+    }
+    let client = (&TenantId::default(), "192.0.2.1");
+    let asked = Asked {
+        method: "GET",
+        uri: "/",
+        ua: None,
+    };
+    let requests = online.ask(client, Micros(40_000_000), &asked, |window, _| window.requests());
+    assert_eq!(requests, Some(39));
 }

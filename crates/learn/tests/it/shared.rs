@@ -8,8 +8,10 @@ use haetae_learn::{Forest, Matrix, Params};
 use std::io::Read;
 use std::path::PathBuf;
 
-// The data is a known set of small files: no expansion bomb among them.
-#[allow(clippy::disallowed_methods)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a known set of small files: no expansion bomb among them"
+)]
 fn shared(path: &str) -> Option<Table> {
     let root = std::env::var("HAETAE_SHARED")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").to_owned());
