@@ -2,6 +2,7 @@
 
 use crate::family::Family;
 use crate::message::Language;
+use crate::spent::{self, Spent};
 use crate::text;
 use haetae_event::commit::IncidentRow;
 use haetae_event::{Cost, Entity, EvidenceRef, Finding, Level, Micros, TenantId, TimeWindow};
@@ -19,6 +20,8 @@ const NOTE_CHARS_MAX: usize = 2_000;
 /// Log lines kept of each finding.
 const EVIDENCE_KEPT: usize = 2;
 const EVIDENCE_CHARS_MAX: usize = 300;
+/// Contributions kept of a sum of small things.
+const PARTS_MAX: usize = 10;
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,15 @@ pub struct FindingRef {
     /// Late events showed that the condition did not hold.
     #[serde(default)]
     pub withdrawn: bool,
+    /// 0 to 100.
+    #[serde(default)]
+    pub risk_score: u8,
+    /// Findings of one cause add to the risk once.
+    #[serde(default)]
+    pub risk_cause: String,
+    /// Of a sum of small things: those things, each with its score, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adds_up: Vec<String>,
 }
 
 /// How much was touched. All of it is a lower bound made from the findings.
@@ -97,11 +109,14 @@ pub struct Impact {
     /// Rules overlap on the same events, so this is the largest sum that one rule counted.
     pub requests: u64,
     pub bytes: Option<u64>,
-    /// Rules overlap on the same requests, so this is the dearest single finding.
+    /// What the findings' traffic cost together; no request counts twice ([`crate::spent`]).
     #[serde(default)]
     pub cost: Option<Cost>,
     #[serde(default)]
     pub plan_known: bool,
+    /// The largest score of each cause, added up.
+    #[serde(default)]
+    pub risk: u32,
     pub first_seen: Micros,
     pub last_seen: Micros,
 }
@@ -304,6 +319,22 @@ impl Incident {
         self.playbook = playbook(&families, language);
     }
 
+    /// A sum of small things says what it came to, with what is too small to stand here.
+    fn risk(&self) -> u32 {
+        let mut sum = 0;
+        let mut largest: BTreeMap<&str, u32> = BTreeMap::new();
+        for finding in self.standing() {
+            let score = u32::from(finding.risk_score);
+            if finding.adds_up.is_empty() {
+                let held = largest.entry(&finding.risk_cause).or_default();
+                *held = score.max(*held);
+            } else {
+                sum = score.max(sum);
+            }
+        }
+        largest.into_values().sum::<u32>().max(sum)
+    }
+
     fn measured(&self) -> Impact {
         let mut per_rule: BTreeMap<&str, (u64, Option<u64>)> = BTreeMap::new();
         for finding in self.standing() {
@@ -323,8 +354,16 @@ impl Incident {
                 .partial_cmp(&of(&b.0))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
+        let spent = self.standing().filter_map(|f| {
+            Some(Spent {
+                entity: &self.entity,
+                window: f.window,
+                cost: f.cost?,
+            })
+        });
         Impact {
-            cost: dearest.map(|(cost, _)| cost),
+            cost: spent::together(spent),
+            risk: self.risk(),
             plan_known: dearest.is_some_and(|(_, known)| known),
             requests: per_rule.values().map(|sums| sums.0).max().unwrap_or(0),
             bytes: per_rule.values().filter_map(|sums| sums.1).max(),
@@ -359,8 +398,23 @@ impl FindingRef {
                 .map(shortened)
                 .collect(),
             withdrawn: false,
+            risk_score: finding.risk_score,
+            risk_cause: crate::figures::cut(&finding.risk_cause, 200),
+            adds_up: adds_up(finding),
         }
     }
+}
+
+/// The contributions of a sum: `38: Probing (medium, count 40)`.
+fn adds_up(finding: &Finding) -> Vec<String> {
+    let parts = finding.facts.iter().filter_map(|(name, said)| {
+        let score = name.strip_prefix("adds ")?;
+        Some(crate::figures::cut(
+            &format!("{score}: {said}"),
+            EVIDENCE_CHARS_MAX,
+        ))
+    });
+    parts.take(PARTS_MAX).collect()
 }
 
 fn shortened(evidence: &EvidenceRef) -> EvidenceRef {

@@ -34,6 +34,8 @@ pub enum Family {
     Connection,
     /// A log source that says nothing any more.
     Silence,
+    /// Several small findings that were not told one by one.
+    Risk,
     Crawler,
     Generic,
 }
@@ -50,6 +52,7 @@ const WORDS: &[(Family, &[&str])] = &[
         &["sensitive-port", "sensitive-entry", "unusual-port", "known-bad"],
     ),
     (Family::Silence, &["log-silence"]),
+    (Family::Risk, &["risk-accumulated"]),
     (Family::SqlInjection, &["sqli", "sql-inj"]),
     (Family::CrossSiteScripting, &["xss", "cross-site", "script-inj"]),
     (Family::PathTraversal, &["travers", "lfi", "file-inclusion"]),
@@ -168,7 +171,7 @@ const WORDS: &[(Family, &[&str])] = &[
 ];
 
 impl Family {
-    pub const ALL: [Family; 24] = [
+    pub const ALL: [Family; 25] = [
         Family::SqlInjection,
         Family::CrossSiteScripting,
         Family::PathTraversal,
@@ -191,6 +194,7 @@ impl Family {
         Family::FakeCrawler,
         Family::Connection,
         Family::Silence,
+        Family::Risk,
         Family::Crawler,
         Family::Generic,
     ];
@@ -302,6 +306,7 @@ mod tests {
                 "Many refused flows from one source",
                 Family::Refusals,
             ),
+            ("risk.accumulated", "Several small things add up", Family::Risk),
             ("declared_crawler", "", Family::Crawler),
             (
                 "491c3484-404d-4044-bcbd-c7f3795a3024",

@@ -15,6 +15,7 @@ pub mod figures;
 mod fold;
 mod josa;
 mod message;
+pub mod spent;
 mod tell;
 mod text;
 

@@ -4,9 +4,11 @@ use crate::document::{Incident, State, Told, ToldBy};
 use crate::figures::{bytes, cut, grouped, length, local_span, local_time};
 use crate::fold::{Draft, FoldOptions};
 use crate::message::{Language, Message, Outgoing};
+use crate::spent::{self, Spent};
 use crate::text;
 use haetae_event::identity::{digest, hex};
-use haetae_event::{Level, Micros, TenantId};
+use haetae_event::{Cost, Level, Micros, TenantId};
+use std::collections::BTreeMap;
 
 /// Largest factor by which the update interval grows.
 const BACK_OFF_MAX: u32 = 5;
@@ -257,6 +259,13 @@ fn fields(incident: &Incident, options: &FoldOptions) -> Vec<(String, String)> {
         let words = crate::figures::cost(estimate, impact.plan_known, language);
         push("추정 비용", "Estimated cost", words);
     }
+    if impact.risk > 0 {
+        push("위험 점수", "Risk", impact.risk.to_string());
+    }
+    let parts = incident.standing().find(|f| !f.adds_up.is_empty());
+    if let Some(sum) = parts {
+        push("쌓인 징후", "Adds up from", sum.adds_up.join("; "));
+    }
     let mut titles: Vec<&str> = incident.standing().map(|f| f.title.as_str()).collect();
     titles.sort_unstable();
     titles.dedup();
@@ -315,6 +324,31 @@ fn reason(why: Digest, options: &FoldOptions) -> String {
     }
 }
 
+/// What all of them cost together, tenant by tenant: their traffic may be the same.
+fn cost_of_all(incidents: &[&Incident], language: Language) -> Option<(String, String)> {
+    let mut tenants: BTreeMap<&TenantId, Vec<Spent<'_>>> = BTreeMap::new();
+    for incident in incidents {
+        let Some(cost) = incident.impact.cost else {
+            continue;
+        };
+        tenants.entry(&incident.tenant_id).or_default().push(Spent {
+            entity: &incident.entity,
+            window: incident.window(),
+            cost,
+        });
+    }
+    let costs = tenants.into_values().filter_map(spent::together);
+    let total = costs.reduce(|a, b| Cost {
+        so_far: a.so_far + b.so_far,
+        per_24h: a.per_24h + b.per_24h,
+    })?;
+    let planned = incidents
+        .iter()
+        .all(|i| i.impact.cost.is_none() || i.impact.plan_known);
+    let words = crate::figures::cost(total, planned, language);
+    Some((language.pick("추정 비용", "Estimated cost").to_owned(), words))
+}
+
 fn digest_of(drafts: &[Draft], said: &[(usize, Say)], why: Digest, options: &FoldOptions) -> Outgoing {
     let language = options.language;
     let incidents: Vec<&Incident> = said.iter().map(|&(at, _)| &drafts[at].incident).collect();
@@ -363,13 +397,14 @@ fn digest_of(drafts: &[Draft], said: &[(usize, Say)], why: Digest, options: &Fol
         format!("[{}] {} · {count} · {span} · {}", i.level, i.title, i.id)
     };
     let families: Vec<crate::Family> = incidents.first().map(|i| i.families()).unwrap_or_default();
+    let fields = cost_of_all(&incidents, language);
     let message = Message {
         kind: "digest".to_owned(),
         incident_id: None,
         level: incidents.iter().map(|i| i.level).max(),
         title: language.pick(&ko, &en).to_owned(),
         summary,
-        fields: Vec::new(),
+        fields: fields.into_iter().collect(),
         actions: match why {
             Digest::Backfill => Vec::new(),
             Digest::Burst => actions(&families, language),

@@ -34,6 +34,8 @@ fn finding(rule: &str, title: &str, level: Level, source: &str, minute: i64, cou
         }],
         attack: vec!["T1190".into()],
         cost: None,
+        risk_score: 0,
+        risk_cause: String::new(),
         facts: Vec::new(),
         gap_us: 0,
         monotone: true,
@@ -560,4 +562,99 @@ fn what_it_costs_is_said_in_both_languages_with_its_plan() {
         said.contains("$0.4213") && !said.contains("요금제 미설정"),
         "{said}"
     );
+}
+
+#[test]
+fn costs_of_stretches_apart_add_up_and_of_one_stretch_do_not() {
+    let cost = |so_far| {
+        Some(haetae_event::Cost {
+            so_far,
+            per_24h: so_far,
+        })
+    };
+    let mut a = sqli("203.0.113.9", 0);
+    let mut b = finding("web_probing", "Probing", Level::Medium, "203.0.113.9", 5, 90);
+    let mut c = finding("web_probing", "Probing", Level::Medium, "203.0.113.9", 25, 90);
+    (a.cost, b.cost, c.cost) = (cost(2.0), cost(3.0), cost(4.0));
+    let folded = run(&[], &new(&[c, a, b]), &[], 27);
+    let incident = Incident::from_row(&folded.incidents[0]).expect("ours");
+    assert_eq!(
+        incident.impact.cost,
+        Some(haetae_event::Cost {
+            so_far: 7.0,
+            per_24h: 4.0
+        })
+    );
+}
+
+fn sum_of_small_things(minute: i64) -> Finding {
+    Finding {
+        detector: "risk".into(),
+        risk_score: 93,
+        risk_cause: "risk".into(),
+        monotone: false,
+        facts: vec![
+            ("risk".into(), "93 of 80 in 24 h".into()),
+            ("adds 38".into(), "Probing (medium, count 40)".into()),
+            (
+                "adds 38".into(),
+                "Hammering on a log-in (medium, count 25)".into(),
+            ),
+            ("adds 17".into(), "Security scanner (low, count 9)".into()),
+        ],
+        ..finding(
+            "risk.accumulated",
+            "Several small things add up",
+            Level::High,
+            "203.0.113.9",
+            minute,
+            3,
+        )
+    }
+}
+
+#[test]
+fn small_things_that_add_up_are_told_with_what_they_are() {
+    let mut medium = finding("web_probing", "Probing", Level::Medium, "203.0.113.9", 0, 40);
+    (medium.risk_score, medium.risk_cause) = (38, "web".into());
+    let folded = run(&[], &new(&[medium.clone(), sum_of_small_things(1)]), &[], 2);
+    assert_eq!(kinds(&folded), ["incident"]);
+    let message = &folded.messages[0].message;
+    assert_eq!(message.title, "Several small things add up: 203.0.113.9");
+    let field = |name: &str| {
+        let found = message.fields.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    assert_eq!(field("Risk"), Some("93"));
+    let parts = field("Adds up from").expect("they are listed");
+    assert!(
+        parts.starts_with("38: Probing (medium, count 40); 38: Hammering"),
+        "{parts}"
+    );
+    let incident = Incident::from_row(&folded.incidents[0]).expect("ours");
+    assert_eq!(incident.impact.risk, 93);
+
+    // Without the small ones it is not told any more, and the incident says what is left.
+    let rows = stored(&[], &folded);
+    let after = run(&rows, &[], &[sum_of_small_things(1)], 3);
+    let incident = Incident::from_row(&after.incidents[0]).expect("ours");
+    assert_eq!((incident.impact.risk, incident.level), (38, Level::Medium));
+}
+
+#[test]
+fn a_digest_says_what_its_incidents_cost_together() {
+    let costing = |host: u8, so_far| {
+        let mut finding = sqli(&format!("203.0.113.{host}"), 0);
+        finding.cost = Some(haetae_event::Cost {
+            so_far,
+            per_24h: so_far,
+        });
+        finding
+    };
+    let many: Vec<Finding> = (1..=8).map(|host| costing(host, 1.5)).collect();
+    let folded = run(&[], &new(&many), &[], 1);
+    assert_eq!(kinds(&folded), ["digest"]);
+    let fields = &folded.messages[0].message.fields;
+    assert_eq!(fields[0].0, "Estimated cost");
+    assert!(fields[0].1.starts_with("$12.00 so far"), "{fields:?}");
 }

@@ -2,18 +2,26 @@
 //!
 //! The engine tells a client's claim as a candidate (`claimed_crawler`); here it becomes
 //! `verified_crawler` (information), `fake_crawler` (high where the operator documents the check,
-//! else medium) or `unverified_crawler` (low). The verifier never waits: without an answer the
-//! claim is unverified, and told anew when the answer has come. What else is found about a
-//! verified crawler's address is information: such clients are never blocked.
+//! else medium) or `unverified_crawler` (low).
 //!
-//! Bounded: claims that wait and verified addresses have caps; beyond them claims stay unverified
-//! until they are told again, and findings keep their level.
+//! The verifier of the service never waits. Until the answer has come, the candidate and whatever
+//! else is found about that address are held back, for [`HOLD_US`] at most: nobody is called out of
+//! bed by a crawler's rush, and nothing is told that the answer would take back. After that the
+//! claim is unverified and the rest is told as it is; an answer that comes still later changes
+//! both. What is held is not stored: after a crash it is found again with the open windows.
+//!
+//! What else is found about a verified crawler's address is information: such clients are never
+//! blocked.
+//!
+//! Bounded: clients and episodes that wait, and verified addresses, have caps. What does not fit is
+//! told at once: claims as unverified, findings with their level.
 
 use haetae_detect::behaviours::crawlers::{CLAIM_FACT, CLAIMED};
 use haetae_detect::detector::score_of;
 use haetae_detect::{Evaluation, Withdrawn};
 use haetae_enrich::crawlers::{Standing, Verifier};
-use haetae_event::{Episode, Level, TenantId};
+use haetae_event::time::SECOND_US;
+use haetae_event::{Clock, Entity, Episode, Level, Micros, TenantId};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +31,10 @@ const FAKE: &str = "fake_crawler";
 const UNVERIFIED: &str = "unverified_crawler";
 const VERIFIED: &str = "verified_crawler";
 const OUTCOMES: [&str; 3] = [FAKE, UNVERIFIED, VERIFIED];
+
+/// How long is waited for an answer: all look-ups of a check with their retries (2 s × 2 tries, a
+/// reverse and three forward) take 16 s at worst.
+const HOLD_US: i64 = 20 * SECOND_US;
 
 /// Clients whose claim waits for its answer, episodes kept of each, and verified clients.
 const WAITING_MAX: usize = 4_096;
@@ -34,21 +46,30 @@ const DEMOTED_FACT: &str = "verified crawler";
 
 type Client = (TenantId, IpAddr);
 
+/// A client whose answer has not come.
+struct Waiting {
+    since: Micros,
+    /// Waited for long enough: what is kept was told, and is told again when the answer comes.
+    told: bool,
+    /// Candidates and what else was found.
+    episodes: Vec<Episode>,
+}
+
 /// See the module.
 #[derive(Default)]
 pub struct Claims {
     /// `None`: nobody to ask.
-    verifier: Option<Arc<dyn Verifier>>,
-    /// Clients without an answer yet, with the candidates and other episodes told of them.
-    waiting: BTreeMap<Client, Vec<Episode>>,
+    verifier: Option<(Arc<dyn Verifier>, Arc<dyn Clock>)>,
+    waiting: BTreeMap<Client, Waiting>,
     /// The crawler that a client is.
     verified: BTreeMap<Client, String>,
 }
 
 impl Claims {
-    pub fn new(verifier: Arc<dyn Verifier>) -> Claims {
+    /// `clock`: how long has been waited.
+    pub fn new(verifier: Arc<dyn Verifier>, clock: Arc<dyn Clock>) -> Claims {
         Claims {
-            verifier: Some(verifier),
+            verifier: Some((verifier, clock)),
             ..Claims::default()
         }
     }
@@ -56,31 +77,27 @@ impl Claims {
     /// Puts outcomes in the place of candidates, and says again what answers have changed.
     pub fn judge(&mut self, evaluation: Evaluation) -> Evaluation {
         let mut out = Evaluation::default();
+        self.drop_withdrawn(&evaluation.withdrawn);
         let (mut candidates, mut others): (Vec<Episode>, Vec<Episode>) = evaluation
             .episodes
             .into_iter()
             .partition(|episode| episode.detector == CLAIMED);
-        for told in self.answered() {
-            let again = |known: &Episode| {
-                known.rule_id == told.rule_id
-                    && known.entity == told.entity
-                    && known.window.touches(&told.window, told.gap_us)
-            };
+        for told in self.released() {
             let list = match told.detector == CLAIMED {
                 true => &mut candidates,
                 false => &mut others,
             };
             // What the engine says now is newer than what was kept.
-            if !list.iter().any(again) {
+            if !list.iter().any(|known| same_story(known, &told)) {
                 list.push(told);
             }
         }
+        self.ask_ahead(&candidates);
         for candidate in candidates {
             self.decide(candidate, &mut out);
         }
         for episode in others {
-            let episode = self.weighed(episode);
-            out.episodes.push(episode);
+            out.episodes.extend(self.weighed(episode));
         }
         for gone in evaluation.withdrawn {
             match gone.rule_id.strip_prefix(CLAIMED) {
@@ -91,20 +108,43 @@ impl Claims {
                 None => out.withdrawn.push(gone),
             }
         }
+        // What is held is not gone: what was stored of it stands until the answer comes.
+        out.withdrawn.retain(|gone| !self.holds(gone));
         out
     }
 
-    /// Episodes of clients whose answer has come.
-    fn answered(&mut self) -> Vec<Episode> {
-        let Some(verifier) = &self.verifier else {
+    fn ask_ahead(&self, candidates: &[Episode]) {
+        let Some((verifier, _)) = &self.verifier else {
+            return;
+        };
+        let ask = |episode: &Episode| {
+            Some((
+                claim_of(episode)?.to_owned(),
+                client_of(&episode.tenant_id, &episode.entity)?.1,
+            ))
+        };
+        let mut claims: Vec<(String, IpAddr)> = candidates.iter().filter_map(ask).collect();
+        claims.sort();
+        claims.dedup();
+        if !claims.is_empty() {
+            verifier.ask_ahead(&claims);
+        }
+    }
+
+    /// Episodes of clients whose answer has come, or is waited for no longer.
+    fn released(&mut self) -> Vec<Episode> {
+        let Some((verifier, clock)) = &self.verifier else {
             return Vec::new();
         };
+        let now = clock.now();
         let mut again = Vec::new();
-        self.waiting.retain(|(_, address), episodes| {
-            let claim = episodes.iter().find_map(claim_of);
+        self.waiting.retain(|(_, address), waiting| {
+            let claim = waiting.episodes.iter().find_map(claim_of);
             let known = claim.is_none_or(|claim| verifier.standing(claim, *address).is_some());
             if known {
-                again.append(episodes);
+                again.append(&mut waiting.episodes);
+            } else if !waiting.told && is_over(waiting.since, now) {
+                again.extend(waiting.episodes.iter().cloned());
             }
             !known
         });
@@ -112,19 +152,19 @@ impl Claims {
     }
 
     fn decide(&mut self, candidate: Episode, out: &mut Evaluation) {
-        let client = client_of(&candidate);
+        let client = client_of(&candidate.tenant_id, &candidate.entity);
         let claim = claim_of(&candidate).unwrap_or("").to_owned();
         let standing = match (&self.verifier, &client) {
-            (Some(verifier), Some((_, address))) => verifier.standing(&claim, *address),
+            (Some((verifier, _)), Some((_, address))) => verifier.standing(&claim, *address),
             _ => Some(Standing::Unverified),
         };
         match (standing, client) {
-            (None, Some(client)) => self.wait(client, &candidate),
+            (None, Some(client)) if self.hold(&client, &candidate) => return,
             (Some(Standing::Verified), Some(client)) if self.verified.len() < VERIFIED_MAX => {
                 self.verified.insert(client, claim);
             }
             // An address may change hands.
-            (Some(Standing::Fake { .. }), Some(client)) => {
+            (Some(Standing::Fake { .. }), Some(client)) if self.verified.get(&client) == Some(&claim) => {
                 self.verified.remove(&client);
             }
             _ => {}
@@ -142,32 +182,94 @@ impl Claims {
         out.episodes.push(told);
     }
 
-    fn wait(&mut self, client: Client, episode: &Episode) {
-        if self.waiting.len() >= WAITING_MAX && !self.waiting.contains_key(&client) {
-            return;
+    /// Keeps an episode of a client whose answer is awaited; whether it is held back.
+    fn hold(&mut self, client: &Client, episode: &Episode) -> bool {
+        let now = match &self.verifier {
+            Some((_, clock)) => clock.now(),
+            None => return false,
+        };
+        if self.waiting.len() >= WAITING_MAX && !self.waiting.contains_key(client) {
+            return false;
         }
-        let kept = self.waiting.entry(client).or_default();
-        kept.retain(|known| known.rule_id != episode.rule_id || known.window.start != episode.window.start);
-        if kept.len() < EPISODES_MAX {
-            kept.push(episode.clone());
+        let waiting = self.waiting.entry(client.clone()).or_insert(Waiting {
+            since: now,
+            told: false,
+            episodes: Vec::new(),
+        });
+        waiting.told |= is_over(waiting.since, now);
+        waiting.episodes.retain(|known| !same_story(known, episode));
+        let fits = waiting.episodes.len() < EPISODES_MAX;
+        if fits {
+            waiting.episodes.push(episode.clone());
         }
+        fits && !waiting.told
     }
 
-    /// An episode about something else: information when it is about a verified crawler.
-    fn weighed(&mut self, mut episode: Episode) -> Episode {
-        let Some(client) = client_of(&episode) else {
-            return episode;
+    /// An episode about something else: held back while the claim of its client waits, information
+    /// when it is about a verified crawler.
+    fn weighed(&mut self, mut episode: Episode) -> Option<Episode> {
+        let Some(client) = client_of(&episode.tenant_id, &episode.entity) else {
+            return Some(episode);
         };
-        if self.waiting.contains_key(&client) {
-            self.wait(client.clone(), &episode);
+        if self.waiting.contains_key(&client) && self.hold(&client, &episode) {
+            return None;
         }
         if let Some(name) = self.verified.get(&client) {
             episode.level = Level::Informational;
             episode.score = score_of(Level::Informational);
             episode.facts.push((DEMOTED_FACT.into(), name.clone()));
         }
-        episode
+        Some(episode)
     }
+
+    /// What the engine takes back is not told later.
+    fn drop_withdrawn(&mut self, withdrawn: &[Withdrawn]) {
+        for gone in withdrawn {
+            let Some(client) = client_of(&gone.tenant_id, &gone.entity) else {
+                continue;
+            };
+            let Some(waiting) = self.waiting.get_mut(&client) else {
+                continue;
+            };
+            waiting
+                .episodes
+                .retain(|kept| kept.rule_id != gone.rule_id || !kept.window.touches(&gone.window, 0));
+            if waiting.episodes.is_empty() {
+                self.waiting.remove(&client);
+            }
+        }
+    }
+
+    /// Whether something is held back that may turn out to be what is withdrawn.
+    fn holds(&self, gone: &Withdrawn) -> bool {
+        let Some(client) = client_of(&gone.tenant_id, &gone.entity) else {
+            return false;
+        };
+        let Some(waiting) = self.waiting.get(&client).filter(|waiting| !waiting.told) else {
+            return false;
+        };
+        waiting.episodes.iter().any(|kept| {
+            let same = match kept.rule_id.strip_prefix(CLAIMED) {
+                Some(dataset) => OUTCOMES
+                    .iter()
+                    .any(|outcome| gone.rule_id.strip_prefix(outcome) == Some(dataset)),
+                None => kept.rule_id == gone.rule_id,
+            };
+            same && kept.window.touches(&gone.window, kept.gap_us)
+        })
+    }
+}
+
+fn is_over(since: Micros, now: Micros) -> bool {
+    // A clock that was set back must not hold anything for ever.
+    now < since || now.0.saturating_sub(since.0) >= HOLD_US
+}
+
+fn same_story(a: &Episode, b: &Episode) -> bool {
+    a.rule_id == b.rule_id
+        && a.tenant_id == b.tenant_id
+        && a.entity == b.entity
+        && a.window.touches(&b.window, a.gap_us.max(b.gap_us))
 }
 
 fn claim_of(episode: &Episode) -> Option<&str> {
@@ -176,13 +278,13 @@ fn claim_of(episode: &Episode) -> Option<&str> {
         .map(|(_, claim)| claim.as_str())
 }
 
-fn client_of(episode: &Episode) -> Option<Client> {
-    let kind = episode.entity.kind.as_str();
+fn client_of(tenant: &TenantId, entity: &Entity) -> Option<Client> {
+    let kind = entity.kind.as_str();
     if kind != "ip" && kind != "src_ip" {
         return None;
     }
-    let address: IpAddr = episode.entity.value.parse().ok()?;
-    Some((episode.tenant_id.clone(), address.to_canonical()))
+    let address: IpAddr = entity.value.parse().ok()?;
+    Some((tenant.clone(), address.to_canonical()))
 }
 
 /// The candidate as what it turned out to be. An answer may change it: it is not monotone.

@@ -5,17 +5,21 @@
 //! engine of the same rules. Either way the outcome is reconciled with what is stored, so that
 //! the stored findings are a function of the stored events.
 
+use crate::accounts::Accounts;
 use crate::claims::Claims;
 use crate::identities::Identities;
 use crate::privacy::{Policies, Privacy};
+use crate::sums;
 use crate::warm::warm_from;
-use haetae_detect::{Closing, Engine, Evaluation, RuleSet};
+use haetae_detect::{Closing, Engine, Evaluation, RuleSet, risk};
 use haetae_enrich::crawlers::Verifier;
 use haetae_enrich::pii::AddressPolicy;
 use haetae_event::commit::FindingChange;
 use haetae_event::identity::InstallationKey;
 use haetae_event::time::HOUR_US;
-use haetae_event::{Columns, Dataset, Episode, EventBatch, Finding, Micros, TenantId, TimeWindow};
+use haetae_event::{
+    Clock, Columns, Dataset, Episode, EventBatch, Finding, Level, Micros, TenantId, TimeWindow,
+};
 use haetae_store::{FindingFilter, ScanRequest, Store, StoreError};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -44,6 +48,15 @@ pub struct Reconciled {
     pub withdrawn: Vec<Finding>,
 }
 
+/// What is to be detected with from now on.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Other rules.
+    pub rules: Option<RuleSet>,
+    /// The detectors that are not built in, such as learned models, are others.
+    pub more: bool,
+}
+
 /// The engine with its late ranges.
 pub struct Detection {
     engine: Engine,
@@ -53,17 +66,30 @@ pub struct Detection {
     late: BTreeMap<TenantId, Vec<(i64, i64)>>,
     clients: Clients,
     claims: Claims,
+    /// What is told by itself does not add up once more.
+    told_from: Level,
 }
 
 /// Clear addresses of tenants that store none.
 struct Clients {
     identities: RefCell<Identities>,
+    accounts: Accounts,
     policies: Policies,
 }
 
 impl Clients {
     fn are_hidden(&self, tenant: &TenantId) -> bool {
         self.policies.of(tenant).src_ip != AddressPolicy::Keep
+    }
+
+    /// A stored batch as detection may see it.
+    fn restored(&self, batch: EventBatch) -> EventBatch {
+        let batch = if self.are_hidden(&batch.tenant) {
+            self.identities.borrow_mut().restore(&batch)
+        } else {
+            batch
+        };
+        self.accounts.restored(batch)
     }
 }
 
@@ -74,17 +100,28 @@ impl Detection {
             privacy: Privacy::new(policies.clone(), key.clone()),
             late: BTreeMap::new(),
             clients: Clients {
-                identities: RefCell::new(Identities::new(key)),
+                identities: RefCell::new(Identities::new(key.clone())),
+                accounts: Accounts::new(policies.clone(), key),
                 policies,
             },
             claims: Claims::default(),
+            told_from: Level::High,
         }
     }
 
-    /// Has claims of crawlers checked by `verifier`; without one they are unverified.
-    pub fn verified_by(self, verifier: Arc<dyn Verifier>) -> Self {
+    /// Findings of this level and above are told by themselves.
+    pub fn telling_from(self, level: Level) -> Self {
         Detection {
-            claims: Claims::new(verifier),
+            told_from: level,
+            ..self
+        }
+    }
+
+    /// Has claims of crawlers checked by `verifier`; without one they are unverified. `clock` says
+    /// how long an answer was waited for.
+    pub fn verified_by(self, verifier: Arc<dyn Verifier>, clock: Arc<dyn Clock>) -> Self {
+        Detection {
+            claims: Claims::new(verifier, clock),
             ..self
         }
     }
@@ -93,24 +130,50 @@ impl Detection {
         &self.engine
     }
 
+    /// Says what time it is: see [`Engine::set_present`].
+    pub fn set_present(&mut self, now: Micros) {
+        self.engine.set_present(now.0);
+    }
+
     /// Folds one batch in; rows the engine is too young for are noted for recomputation.
     pub fn observe(&mut self, batch: &EventBatch) {
         if self.clients.are_hidden(&batch.tenant) {
             self.clients.identities.get_mut().remember(batch);
         }
-        let observed = self.engine.observe(batch);
+        let observed = self.engine.observe(&self.clients.accounts.seen(batch));
         for (_, tenant, low, high) in observed.too_old {
             add_range(self.late.entry(tenant).or_default(), low, high);
         }
     }
 
-    /// Puts other rules in the place of the present ones and warms them; gives the rows read.
+    /// Puts what changed in the place of what was, and shows it what is stored; gives the rows
+    /// read. What did not change keeps what it knows.
     ///
     /// # Errors
-    /// The store's; the new rules are in use, and cold.
-    pub fn restart_with(&mut self, rules: RuleSet, store: &Store) -> Result<u64, StoreError> {
-        self.engine = self.engine.with_rules(rules);
-        self.warm(store)
+    /// The store's; what is new is in use, and cold.
+    pub fn take(&mut self, change: Change, store: &Store) -> Result<u64, StoreError> {
+        if let Some(rules) = change.rules {
+            self.engine.take_rules(rules);
+        }
+        if change.more {
+            self.engine.remake_more();
+        }
+        let from = warm_from(store, self.engine.lookback_us())?;
+        let rows = match from {
+            Some(from) => {
+                let (engine, clients) = (&mut self.engine, &self.clients);
+                feed(
+                    engine,
+                    Engine::catch_up,
+                    clients,
+                    store,
+                    (None, from, Micros::MAX),
+                )
+            }
+            None => Ok(0),
+        };
+        self.engine.caught_up(from.map(|from| from.0));
+        rows
     }
 
     /// Feeds an empty engine what is stored of the recent past, so that open windows are open
@@ -130,7 +193,8 @@ impl Detection {
             let entity = &stored.finding.entity.value;
             self.clients.identities.get_mut().remember_address(entity);
         }
-        let rows = feed(&mut self.engine, &self.clients, store, None, from, Micros::MAX)?;
+        let (engine, clients) = (&mut self.engine, &self.clients);
+        let rows = feed(engine, observe, clients, store, (None, from, Micros::MAX))?;
         self.engine.starts_at(from.0);
         Ok(rows)
     }
@@ -143,37 +207,64 @@ impl Detection {
         let mut reconciled = Reconciled::default();
         let mut claimed = HashSet::new();
         if self.late.is_empty() {
-            let evaluation = self.claims.judge(self.engine.evaluate(closing));
-            let evaluation = self.privacy.told(evaluation);
+            let evaluation = self.engine.evaluate(closing);
+            let evaluation = self.told(evaluation);
             reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+            self.add_up(store, &mut claimed, &mut reconciled)?;
             return Ok(reconciled);
         }
-        for (tenant, ranges) in &self.late {
+        for (tenant, ranges) in self.late.clone() {
             for range in ranges {
-                let evaluation = self.recompute(store, tenant, *range)?;
-                let evaluation = self.privacy.told(self.claims.judge(evaluation));
+                let (evaluation, stored) = self.recompute(store, &tenant, range)?;
+                let mut evaluation = self.told(evaluation);
+                withdraw(stored, &self.clients.accounts, &mut evaluation);
                 reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
             }
         }
         // From here on the engine must know the late rows too: it starts over with them.
         self.engine = self.engine.restarted();
         self.warm(store)?;
-        let evaluation = self.claims.judge(self.engine.evaluate(closing));
-        let mut evaluation = self.privacy.told(evaluation);
+        let evaluation = self.engine.evaluate(closing);
+        let mut evaluation = self.told(evaluation);
         evaluation
             .episodes
             .retain(|episode| !told_already(episode, &reconciled));
         reconcile(store, evaluation, &mut claimed, &mut reconciled)?;
+        self.add_up(store, &mut claimed, &mut reconciled)?;
         self.late.clear();
         Ok(reconciled)
     }
 
+    /// Sums of small things, for whoever something changed about.
+    fn add_up(
+        &self,
+        store: &Store,
+        claimed: &mut HashSet<String>,
+        out: &mut Reconciled,
+    ) -> Result<(), StoreError> {
+        let rules = self.engine.rules();
+        let settings = rules.detectors().and_then(|detectors| detectors.risk.as_ref());
+        let Some(settings) = settings.filter(|settings| settings.enabled) else {
+            return Ok(());
+        };
+        let mut evaluation = sums::changed(store, out, settings, self.told_from)?;
+        risk::without_excepted(&mut evaluation.episodes, rules);
+        reconcile(store, evaluation, claimed, out)
+    }
+
+    /// What is found, as it is told and kept.
+    fn told(&mut self, evaluation: Evaluation) -> Evaluation {
+        let evaluation = self.claims.judge(evaluation);
+        self.privacy.told(self.clients.accounts.told(evaluation))
+    }
+
+    /// What the range holds, and the findings stored of it.
     fn recompute(
         &self,
         store: &Store,
         tenant: &TenantId,
         range: (i64, i64),
-    ) -> Result<Evaluation, StoreError> {
+    ) -> Result<(Evaluation, Vec<Finding>), StoreError> {
         let lookback = self.engine.lookback_us();
         let touched = TimeWindow {
             start: Micros(range.0).saturating_sub(lookback),
@@ -193,18 +284,12 @@ impl Detection {
             start: touched.start.saturating_sub(READ_SPAN_MAX_US),
             end: touched.end.saturating_add(READ_SPAN_MAX_US),
         };
-        let mut evaluation = loop {
+        let evaluation = loop {
             read.start = read.start.max(widest.start);
             read.end = read.end.min(widest.end);
             let mut engine = self.engine.fresh();
-            feed(
-                &mut engine,
-                &self.clients,
-                store,
-                Some(tenant),
-                read.start,
-                read.end,
-            )?;
+            let wanted = (Some(tenant), read.start, read.end);
+            feed(&mut engine, observe, &self.clients, store, wanted)?;
             let mut evaluation = engine.evaluate(&Closing::everything());
             evaluation
                 .episodes
@@ -229,14 +314,17 @@ impl Detection {
                 read.end = read.end.saturating_add(step);
             }
         };
-        withdraw(stored, &mut evaluation);
-        Ok(evaluation)
+        Ok((evaluation, stored))
     }
 }
 
 /// What is stored, can be undone by more events, and does not hold any more.
-fn withdraw(stored: Vec<Finding>, evaluation: &mut Evaluation) {
-    for finding in stored.into_iter().filter(|finding| !finding.monotone) {
+fn withdraw(stored: Vec<Finding>, accounts: &Accounts, evaluation: &mut Evaluation) {
+    // Sums are not the engine's: they are made again from what comes of this.
+    let undone = |finding: &Finding| {
+        !finding.monotone && finding.detector != risk::DETECTOR && !accounts.may_be_behind(finding)
+    };
+    for finding in stored.into_iter().filter(undone) {
         let stands = evaluation.episodes.iter().any(|e| same_story(e, &finding));
         if !stands {
             evaluation.withdrawn.push(haetae_detect::Withdrawn {
@@ -266,14 +354,17 @@ fn same_story(episode: &Episode, finding: &Finding) -> bool {
         && episode.window.touches(&finding.window, episode.gap_us)
 }
 
-/// Reads stored rows of every dataset (hot ones too) into the engine.
+fn observe(engine: &mut Engine, batch: &EventBatch) {
+    engine.observe(batch);
+}
+
+/// Reads stored rows of every dataset (hot ones too) into the engine, by way of `fold`.
 fn feed(
     engine: &mut Engine,
+    fold: fn(&mut Engine, &EventBatch),
     clients: &Clients,
     store: &Store,
-    tenant: Option<&TenantId>,
-    start: Micros,
-    end: Micros,
+    (tenant, start, end): (Option<&TenantId>, Micros, Micros),
 ) -> Result<u64, StoreError> {
     let mut rows = 0;
     for dataset in Dataset::ALL {
@@ -287,11 +378,7 @@ fn feed(
         };
         store.scan(&request, &mut |batch| {
             rows += batch.rows() as u64;
-            if clients.are_hidden(&batch.tenant) {
-                engine.observe(&clients.identities.borrow_mut().restore(&batch));
-            } else {
-                engine.observe(&batch);
-            }
+            fold(engine, &clients.restored(batch));
             ControlFlow::Continue(())
         })?;
     }
@@ -370,6 +457,7 @@ fn settled(episode: Episode, before: Option<&Finding>, claimed: &HashSet<String>
         finding.evidence.dedup();
         finding.evidence.truncate(haetae_event::finding::EVIDENCE_MAX);
         finding.level = finding.level.max(before.level);
+        finding.risk_score = finding.risk_score.max(before.risk_score);
     }
     finding
 }

@@ -3,7 +3,7 @@
 use crate::alarms;
 use crate::backfill::{Backfill, SharedScore};
 use crate::commit::{Pending, without_committed};
-use crate::detection::{Detection, Reconciled};
+use crate::detection::{Change, Detection, Reconciled};
 use crate::kpi;
 use crate::normalise::{Arrived, EqualRecords, Normaliser};
 use crate::privacy::{Policies, Privacy};
@@ -11,6 +11,7 @@ use crate::tell::tell;
 use haetae_detect::inline::Inline;
 use haetae_detect::{Closing, Engine, RuleSet};
 use haetae_enrich::Enrichers;
+use haetae_enrich::crawlers::Verifier;
 use haetae_event::commit::{CommitUnit, IncidentRow};
 use haetae_event::identity::InstallationKey;
 use haetae_event::time::SECOND_US;
@@ -62,6 +63,9 @@ pub struct DriverParts {
     pub enrichers: Enrichers,
     /// Asked after the enrichers; its late answers are filled in.
     pub remote: Option<SharedScore>,
+    /// Checks claims of crawlers; `None`: they stay unverified. With [`DriverOptions::once`] one
+    /// that waits, else one that does not.
+    pub verifier: Option<Arc<dyn Verifier>>,
     pub parsers: Arc<dyn ParserShelf>,
     /// Judges requests while they are served; told of those that come by log.
     pub inline: Arc<Inline>,
@@ -87,9 +91,9 @@ pub struct DriverOptions {
 
 /// Where rules come from after the start.
 pub trait RuleShelf: Send {
-    /// Rules to detect with from now on; `None` while the ones in use stand. Asked after each
+    /// What to detect with from now on; `None` while what is in use stands. Asked after each
     /// commit; must not block for longer than reading a folder takes.
-    fn changed(&mut self) -> Option<RuleSet>;
+    fn changed(&mut self) -> Option<Change>;
 }
 
 /// Told what the driver did; must not block.
@@ -166,11 +170,16 @@ impl Driver {
         if let Some(remote) = &parts.remote {
             enrichers.push(Box::new(remote.clone()));
         }
+        let mut detection = Detection::new(parts.engine, parts.policies.clone(), parts.key.clone())
+            .telling_from(options.fold.min_level);
+        if let Some(verifier) = parts.verifier {
+            detection = detection.verified_by(verifier, parts.clock.clone());
+        }
         Driver {
             store: parts.store,
             inline: parts.inline,
             rules: parts.rules,
-            detection: Detection::new(parts.engine, parts.policies.clone(), parts.key.clone()),
+            detection,
             privacy: Privacy::new(parts.policies, parts.key.clone()),
             backfill: Backfill::new(parts.remote, parts.key.clone()),
             normaliser: Normaliser::new(parts.key),
@@ -198,6 +207,7 @@ impl Driver {
     /// # Errors
     /// When the store cannot commit after all retries.
     pub fn run(&mut self) -> Result<RunEnd, DriverError> {
+        self.detection.set_present(self.clock.now());
         let rows = self.detection.warm(&self.store)?;
         // The engine must know what it would have told, to notice when late rows undo it.
         self.commit(&self.closing())?;
@@ -229,15 +239,17 @@ impl Driver {
         Ok(self.end)
     }
 
-    /// New rules start with what is stored of the recent past, as they would after a restart. All
-    /// that was read is committed at this point, so nothing is seen twice.
+    /// New rules and models start with what is stored of the recent past, as they would after a
+    /// restart. All that was read is committed at this point, so nothing is seen twice.
     fn take_new_rules(&mut self) -> Result<(), DriverError> {
-        let Some(rules) = self.rules.changed() else {
+        let Some(change) = self.rules.changed() else {
             return Ok(());
         };
-        let count = rules.len();
-        let rows = self.detection.restart_with(rules, &self.store)?;
-        self.observer.rules_taken(count, rows);
+        let rules = change.rules.as_ref().map(RuleSet::len);
+        let rows = self.detection.take(change, &self.store)?;
+        if let Some(count) = rules {
+            self.observer.rules_taken(count, rows);
+        }
         Ok(())
     }
 
@@ -359,6 +371,7 @@ impl Driver {
         let batch = self.normaliser.normalise(&records, &arrived, equal);
         let batch = self.enrichers.apply(batch);
         self.observer.normalised(batch.rows(), started.elapsed());
+        self.detection.set_present(self.clock.now());
         self.detection.observe(&batch);
         self.inline.observe(&batch);
         let mut stored = self.privacy.stored(batch);

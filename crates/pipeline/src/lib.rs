@@ -7,6 +7,7 @@
 //!
 //! `Delivery → parse → normalise → enrich → detect → PII policy → hot rows → commit → CommitReport`
 
+mod accounts;
 mod alarms;
 mod backfill;
 mod claims;
@@ -18,11 +19,13 @@ mod kpi;
 mod normalise;
 mod privacy;
 mod signature;
+mod sums;
 mod tell;
 mod warm;
 
 pub use backfill::SharedScore;
-pub use detection::{Changed, Detection, Reconciled};
+pub use claims::Claims;
+pub use detection::{Change, Changed, Detection, Reconciled};
 pub use driver::{
     Driver, DriverError, DriverOptions, DriverParts, Observer, Offered, ParserShelf, RuleShelf, RunEnd,
 };

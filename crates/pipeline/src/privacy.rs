@@ -174,6 +174,7 @@ mod tests {
             monotone: true,
             facts: Vec::new(),
             cost: None,
+            risk: haetae_event::Risk::default(),
         }
     }
 

@@ -34,6 +34,7 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::FakeCrawler => &FAKE_CRAWLER,
         Family::Connection => &CONNECTION,
         Family::Silence => &SILENCE,
+        Family::Risk => &RISK,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -319,6 +320,21 @@ const SILENCE: Words = Words {
     ],
     contain: &["Until it speaks again, watch that service by other means."],
     recover: &["Bring in the logs of the gap from where they were kept."],
+};
+
+const RISK: Words = Words {
+    title: "Several small things add up",
+    what: "{n} different small things were found about {who} within a day, and together they pass the risk threshold. None was large enough to be told alone.",
+    cause: "Someone careful stays below each limit; or many people share one address.",
+    actions: &[
+        "Read the things that add up in order of time: do they make the path of one person?",
+        "See whether many people share the address (an office, a carrier): many sessions and user agents say so.",
+        "Check whether it ever logged in or paid successfully.",
+    ],
+    contain: &["If it is one person, challenge or block this source at the WAF for a few hours."],
+    recover: &[
+        "If it was permitted, such as a security check, write it into `exceptions.yml` with an owner and a last day.",
+    ],
 };
 
 const CRAWLER: Words = Words {

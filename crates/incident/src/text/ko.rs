@@ -34,6 +34,7 @@ pub(super) fn words(family: Family) -> &'static Words {
         Family::FakeCrawler => &FAKE_CRAWLER,
         Family::Connection => &CONNECTION,
         Family::Silence => &SILENCE,
+        Family::Risk => &RISK,
         Family::Crawler => &CRAWLER,
         Family::Generic => &GENERIC,
     }
@@ -319,6 +320,19 @@ const SILENCE: Words = Words {
     ],
     contain: &["다시 올 때까지 그 서비스를 다른 방법으로 지켜봅니다."],
     recover: &["비어 있는 동안의 로그를 남아 있는 곳에서 가져옵니다."],
+};
+
+const RISK: Words = Words {
+    title: "작은 징후 여럿이 쌓임",
+    what: "{who}에서 하루 안에 서로 다른 작은 징후 {n}가지가 나타나 위험 점수가 기준을 넘었습니다. 하나하나는 알릴 만큼 크지 않았습니다.",
+    cause: "한도마다 그 아래에 머물며 조심스럽게 살피는 것으로 보입니다. 여럿이 함께 쓰는 주소일 수도 있습니다.",
+    actions: &[
+        "쌓인 징후를 시간 순서로 읽어 한 사람의 행동으로 이어지는지 보세요.",
+        "여럿이 함께 쓰는 주소(사무실, 통신사)인지 확인하세요. 세션과 User-Agent가 다양하면 그럴 수 있습니다.",
+        "이 대상이 로그인이나 결제에 성공한 적이 있는지 확인하세요.",
+    ],
+    contain: &["한 사람의 행동으로 보이면 WAF에서 이 대상에 챌린지를 걸거나 몇 시간 차단합니다."],
+    recover: &["점검처럼 허락된 일이면 `exceptions.yml`에 담당자와 마지막 날을 적어 둡니다."],
 };
 
 const CRAWLER: Words = Words {

@@ -36,6 +36,8 @@ fn finding(rule: &str, title: &str, level: Level, source: &str, minute: i64, cou
         }],
         attack: vec!["T1190".into()],
         cost: None,
+        risk_score: 0,
+        risk_cause: String::new(),
         facts: Vec::new(),
         gap_us: 0,
         monotone: true,

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::types::{FindingFilter, FindingState, StoredFinding};
 use haetae_event::commit::FindingChange;
-use haetae_event::{Entity, Finding, TenantId, TimeWindow};
+use haetae_event::{Entity, Finding, Micros, TenantId, TimeWindow};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
@@ -98,6 +98,33 @@ impl Store {
                 Value::from(tenant.as_str().to_owned()),
                 window.start.0.into(),
                 window.end.0.into(),
+            ],
+        )
+    }
+
+    /// Active findings about entities of a tenant with this value, whatever their kind and rule,
+    /// that end at `since` or later: the `limit` latest to end, latest first.
+    ///
+    /// # Errors
+    /// The catalog's.
+    pub fn findings_about(
+        &self,
+        tenant: &TenantId,
+        value: &str,
+        since: Micros,
+        limit: usize,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM findings WHERE tenant = ?1 AND entity_value = ?2 AND end_ts >= ?3
+             AND state = 'active' ORDER BY end_ts DESC, id LIMIT ?4"
+        );
+        self.active_findings(
+            &sql,
+            &[
+                Value::from(tenant.as_str().to_owned()),
+                value.to_owned().into(),
+                since.0.into(),
+                (limit as i64).into(),
             ],
         )
     }

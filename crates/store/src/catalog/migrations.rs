@@ -3,7 +3,11 @@
 use crate::error::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
-const STEPS: &[&str] = &[include_str!("0001_first.sql"), include_str!("0002_parsers.sql")];
+const STEPS: &[&str] = &[
+    include_str!("0001_first.sql"),
+    include_str!("0002_parsers.sql"),
+    include_str!("0003_risk.sql"),
+];
 
 /// Brings the catalog to the newest version, each step in one transaction.
 ///

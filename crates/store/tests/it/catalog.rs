@@ -42,6 +42,8 @@ fn finding(id: &str, start: i64, end: i64, level: Level) -> Finding {
         evidence: vec![],
         attack: vec!["T1190".into()],
         cost: None,
+        risk_score: 0,
+        risk_cause: String::new(),
         facts: vec![("a".into(), "b".into())],
         gap_us: 0,
         monotone: true,
@@ -112,6 +114,38 @@ fn cleanups_are_owed_until_finished_and_take_their_position_along() {
         .expect("writes");
     assert!(store.pending_cleanups(10).expect("reads").is_empty());
     assert_eq!(position(&store), None);
+}
+
+#[test]
+fn what_is_known_of_one_entity_is_listed_whatever_the_rule() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = open(dir.path());
+    let of = |id: &str, rule: &str, kind: &str, end: i64| {
+        let mut finding = finding(id, 0, end, Level::Low);
+        finding.rule_id = rule.into();
+        finding.entity.kind = kind.into();
+        FindingChange::Put(finding)
+    };
+    let mut other = finding("other", 0, 500, Level::Low);
+    other.entity.value = "203.0.113.10".into();
+    let all = vec![
+        of("a", "one", "ip", 100),
+        of("b", "two", "src_ip", 300),
+        of("c", "two", "ip", 200),
+        of("gone", "two", "ip", 400),
+        FindingChange::Put(other),
+    ];
+    store.commit(changes(all)).expect("commits");
+    let gone = FindingChange::Withdrawn { id: "gone".into() };
+    store.commit(changes(vec![gone])).expect("commits");
+    let about = |since: i64, limit: usize| -> Vec<String> {
+        let tenant = TenantId::default();
+        let found = store.findings_about(&tenant, &entity().value, at(since), limit);
+        found.expect("reads").into_iter().map(|f| f.id).collect()
+    };
+    assert_eq!(about(0, 10), ["b", "c", "a"]);
+    assert_eq!(about(200, 10), ["b", "c"]);
+    assert_eq!(about(0, 1), ["b"]);
 }
 
 #[test]
