@@ -1,6 +1,8 @@
 //! The command line of the contract (DESIGN §4), as far as it is built.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use haetae_detect::tune::Budget;
+use haetae_event::Level;
 use haetae_parse::LocalZone;
 use std::path::PathBuf;
 
@@ -256,9 +258,9 @@ pub struct WindowSourceArgs {
     /// These files instead of what is stored
     #[arg(long, value_name = "INPUT", num_args = 1..)]
     pub from: Vec<String>,
-    /// Length of a client's window
-    #[arg(long, default_value = "1m", value_parser = crate::config::parse_duration)]
-    pub window: std::time::Duration,
+    /// Length of a client's window; default: that of the model, for a new one a minute
+    #[arg(long, value_parser = crate::config::parse_duration)]
+    pub window: Option<std::time::Duration>,
 }
 
 #[derive(Args, Debug)]
@@ -343,6 +345,8 @@ pub enum RulesCommand {
     Eval(EvalArgs),
     /// What rules would have told over the stored days: alerts by day and entity, examples, cost
     Backtest(BacktestArgs),
+    /// Thresholds that fit a budget of notifications, from the stored days, and the next week's alerts
+    Tune(TuneArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -383,6 +387,36 @@ pub struct BacktestArgs {
     /// Their format, instead of detection by content
     #[arg(long, value_name = "FORMAT", requires = "from")]
     pub format: Option<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub struct TuneArgs {
+    /// How far back from the newest stored event
+    #[arg(long, default_value = "30d", value_parser = crate::config::parse_duration)]
+    pub last: std::time::Duration,
+    /// Notifications wanted of all tuned rules together: 2/day, 10/week
+    #[arg(long, value_name = "N/day", default_value = "2/day", value_parser = str::parse::<Budget>)]
+    pub budget: Budget,
+    /// Only this rule, by id or name, whatever its level; may be given again
+    #[arg(long, value_name = "ID")]
+    pub rule: Vec<String>,
+    /// Alerts from this level on notify; default: notify.min_level
+    #[arg(long, value_parser = str::parse::<Level>)]
+    pub level: Option<Level>,
+    /// Further Sigma rules; default: rules_dir
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// These files instead of what is stored
+    #[arg(long, value_name = "INPUT", num_args = 1..)]
+    pub from: Vec<String>,
+    /// Their format, instead of detection by content
+    #[arg(long, value_name = "FORMAT", requires = "from")]
+    pub format: Option<String>,
+    /// Writes the proposal; as thresholds.yml in rules_dir it is in use
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "text")]
     pub output: TextOrJson,
 }

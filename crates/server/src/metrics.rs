@@ -22,10 +22,14 @@ pub enum Name {
     HotRows,
     OutboxPending,
     Warm,
+    CrawlersVerified,
+    CrawlersFake,
+    CrawlersUnanswered,
+    CrawlersNotAsked,
 }
 
 impl Name {
-    pub const ALL: [Name; 15] = [
+    pub const ALL: [Name; 19] = [
         Name::LinesIn,
         Name::Events,
         Name::Rejected,
@@ -41,6 +45,10 @@ impl Name {
         Name::HotRows,
         Name::OutboxPending,
         Name::Warm,
+        Name::CrawlersVerified,
+        Name::CrawlersFake,
+        Name::CrawlersUnanswered,
+        Name::CrawlersNotAsked,
     ];
 
     /// (name, type, help).
@@ -97,6 +105,35 @@ impl Name {
                 "gauge",
                 "1 when detectors have seen their look-back.",
             ),
+            Name::CrawlersVerified => (
+                "haetae_crawlers_verified_total",
+                "counter",
+                "Claims of crawlers that reverse DNS confirmed.",
+            ),
+            Name::CrawlersFake | Name::CrawlersUnanswered | Name::CrawlersNotAsked => self.not_verified(),
+        }
+    }
+}
+
+impl Name {
+    /// The part of [`Name::describe`] about claims that were not confirmed.
+    fn not_verified(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Name::CrawlersFake => (
+                "haetae_crawlers_fake_total",
+                "counter",
+                "Claims of crawlers that reverse DNS denied.",
+            ),
+            Name::CrawlersUnanswered => (
+                "haetae_crawlers_unanswered_total",
+                "counter",
+                "Claims of crawlers without an answer.",
+            ),
+            _ => (
+                "haetae_crawlers_not_asked_total",
+                "counter",
+                "Claims of crawlers that the queue had no room for.",
+            ),
         }
     }
 }
@@ -126,6 +163,11 @@ pub struct MetricsSnapshot {
     pub hot_rows: u64,
     pub outbox_pending: u64,
     pub warm: bool,
+    /// Claims to be a crawler, by what the name system said.
+    pub crawlers_verified: u64,
+    pub crawlers_fake: u64,
+    pub crawlers_unanswered: u64,
+    pub crawlers_not_asked: u64,
 }
 
 /// The whole page.
@@ -175,6 +217,10 @@ fn value(name: Name, snapshot: &MetricsSnapshot) -> Value<'_> {
         Name::HotRows => whole(snapshot.hot_rows),
         Name::OutboxPending => whole(snapshot.outbox_pending),
         Name::Warm => whole(u64::from(snapshot.warm)),
+        Name::CrawlersVerified => whole(snapshot.crawlers_verified),
+        Name::CrawlersFake => whole(snapshot.crawlers_fake),
+        Name::CrawlersUnanswered => whole(snapshot.crawlers_unanswered),
+        Name::CrawlersNotAsked => whole(snapshot.crawlers_not_asked),
     }
 }
 

@@ -77,6 +77,10 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
         }
         Ok(())
     })?;
+    let findings = match &mut engine {
+        Some(engine) => findings(engine, config)?,
+        None => Vec::new(),
+    };
     let mut warnings = refused.lines();
     if too_old > 0 {
         let text = "some records lie too far back for the memory bound of detection; give the inputs in the order of their time";
@@ -84,7 +88,7 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
     }
     let report = Report {
         kpi: figures.finish(),
-        findings: engine.as_mut().map(findings).unwrap_or_default(),
+        findings,
         counts,
         warnings,
         inputs: args.input.inputs.clone(),

@@ -5,8 +5,9 @@ use super::reloading::load_rules;
 use crate::cli::DetectArgs;
 use crate::config::Config;
 use crate::models;
+use crate::wiring::judged;
 use anyhow::Result;
-use haetae_detect::{Closing, Engine, EngineOptions};
+use haetae_detect::{Closing, Engine, EngineOptions, risk};
 use haetae_event::Finding;
 use std::io::Write;
 
@@ -28,7 +29,7 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
         Ok(())
     })?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for finding in findings(&mut engine) {
+    for finding in findings(&mut engine, config)? {
         serde_json::to_writer(&mut out, &finding)?;
         out.write_all(b"\n")?;
     }
@@ -36,10 +37,20 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Everything the engine has to say once all input is read: the gravest first, then by time.
-pub fn findings(engine: &mut Engine) -> Vec<Finding> {
-    let episodes = engine.evaluate(&Closing::everything()).episodes;
-    let mut findings: Vec<Finding> = episodes.into_iter().map(Finding::from_episode).collect();
+/// Everything the engine has to say once all input is read, and what small things add up to for
+/// whom nothing was told: the gravest first, then by time. Claims of crawlers are checked, which
+/// may take a while.
+///
+/// # Errors
+/// When the check of crawlers cannot be set up.
+pub fn findings(engine: &mut Engine, config: &Config) -> Result<Vec<Finding>> {
+    let evaluation = judged(engine.evaluate(&Closing::everything()), config)?;
+    let mut findings: Vec<Finding> = evaluation
+        .episodes
+        .into_iter()
+        .map(Finding::from_episode)
+        .collect();
+    risk::with_sums(&mut findings, engine.rules(), config.notify.min_level);
     findings.sort_by(|a, b| {
         (std::cmp::Reverse(a.level), a.window.start, &a.rule_id, &a.entity).cmp(&(
             std::cmp::Reverse(b.level),
@@ -48,5 +59,5 @@ pub fn findings(engine: &mut Engine) -> Vec<Finding> {
             &b.entity,
         ))
     });
-    findings
+    Ok(findings)
 }

@@ -11,6 +11,7 @@ pub mod parse;
 pub mod parser;
 pub mod query;
 mod reading;
+mod refreshing;
 mod reloading;
 pub mod rules;
 pub mod run;

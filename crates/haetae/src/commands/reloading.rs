@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use haetae_detect::cost::CostOptions;
 use haetae_detect::inline::Inline;
 use haetae_detect::{Engine, EngineOptions, RuleSet};
-use haetae_pipeline::RuleShelf;
+use haetae_pipeline::{Change, RuleShelf};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,8 +67,6 @@ pub struct RulesFolder {
     looked: Instant,
     /// Set by SIGHUP: look now.
     asked: Arc<AtomicBool>,
-    /// The rules in use.
-    rules: RuleSet,
     models: Arc<Models>,
     /// Gets the model in use.
     inline: Arc<Inline>,
@@ -95,7 +93,6 @@ impl RulesFolder {
             problems: problems(rules),
             looked: Instant::now(),
             asked,
-            rules: rules.clone(),
             models,
             inline,
             say,
@@ -104,27 +101,26 @@ impl RulesFolder {
 }
 
 impl RuleShelf for RulesFolder {
-    /// A promoted model comes into use as changed rules do: the engine starts over from what is
-    /// stored of the recent past.
-    fn changed(&mut self) -> Option<RuleSet> {
+    /// Changed rules and promoted models come into use beside what did not change: baselines stay.
+    fn changed(&mut self) -> Option<Change> {
         let asked = self.asked.swap(false, Ordering::Relaxed);
         if !asked && self.looked.elapsed() < LOOK_EVERY {
             return None;
         }
         self.looked = Instant::now();
-        let models = take_models(&self.models, &self.inline, &self.say);
-        if let Some(rules) = self.rules_changed() {
-            self.rules = rules;
-        } else if !models {
-            return None;
+        let more = take_models(&self.models, &self.inline, &self.say);
+        let rules = self.rules_changed();
+        if let Some(rules) = &rules {
+            self.inline.set_settings(rules.inline());
         }
-        Some(self.rules.clone())
+        (more || rules.is_some()).then_some(Change { rules, more })
     }
 }
 
 /// The engine of a service that starts: rules, and the models in use.
 pub fn first_engine(rules: RuleSet, models: &Arc<Models>, inline: &Inline, say: &Say) -> Engine {
     take_models(models, inline, say);
+    inline.set_settings(rules.inline());
     let options = EngineOptions {
         more: models.detectors(),
         ..EngineOptions::default()

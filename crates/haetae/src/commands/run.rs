@@ -2,20 +2,22 @@
 
 use super::observing::RunObserver;
 use super::reading::client_policy;
+use super::refreshing::{Library, note};
 use super::reloading::{RulesFolder, first_engine, load_rules};
 use super::say::Say;
 use crate::cli::RunArgs;
 use crate::config::{Config, KpiEvery, RetrainEvery};
 use crate::models::{Models, Outcome, Retraining};
 use crate::wiring::{
-    EngineRunner, InlineJudge, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger, StoreOutbox,
-    StoreReader, StoreSegments, clean_up, configured_sources,
+    CrawlerCheck, EngineRunner, InlineJudge, JournalDoor, Lookups, Meters, Shelf, SourceParts, StoreLedger,
+    StoreOutbox, StoreReader, StoreSegments, clean_up, configured_sources,
 };
 use anyhow::{Context, Result};
 use haetae_detect::inline::{Inline, InlineSettings};
+use haetae_enrich::Knowledge;
+use haetae_enrich::crawlers::Verifier;
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::pii::PiiPolicy;
-use haetae_enrich::{Knowledge, Notice};
 use haetae_event::disk::{RealDisk, SharedDisk};
 use haetae_event::identity::{InstallationKey, TenantKey};
 use haetae_event::{Clock, SystemClock};
@@ -45,9 +47,6 @@ const HOT_BYTES_MAX: usize = 32 << 20;
 /// How often small segments are looked for.
 const COMPACT_EVERY: Duration = Duration::from_secs(60);
 
-/// How often files of enrichment are asked whether they are due; each has its own interval.
-const REFRESH_EVERY: Duration = Duration::from_secs(1);
-
 /// Messages of a `--once` run get this long to be delivered; the rest waits for the next run.
 const LAST_MESSAGES: Duration = Duration::from_secs(20);
 
@@ -66,7 +65,7 @@ struct House {
     models: Arc<Models>,
     /// SIGHUP came: rules are to be looked at.
     hung_up: Arc<AtomicBool>,
-    knowledge: Arc<Knowledge>,
+    library: Library,
     clock: Arc<dyn Clock>,
     stop: StopFlag,
     say: Say,
@@ -74,8 +73,7 @@ struct House {
 
 pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Result<()> {
     if args.demo {
-        config.sources.clear();
-        config.notify.slack = None;
+        prepare_demo(&mut config);
     }
     let say = Say::new(&config, args.demo);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -89,7 +87,7 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     } else {
         Some(bind(&runtime, &config, &house)?)
     };
-    tell_knowledge(&house.knowledge, &house.say);
+    house.library.refresh(&house.say);
     let address = server.as_ref().map(BoundServer::address);
     house
         .store
@@ -142,6 +140,13 @@ pub fn run(args: &RunArgs, mut config: Config, config_file: Option<&Path>) -> Re
     Ok(())
 }
 
+/// Nothing goes outside, and its clients are made up.
+fn prepare_demo(config: &mut Config) {
+    config.sources.clear();
+    config.notify.slack = None;
+    config.crawlers.verify = false;
+}
+
 fn open_house(config: &Config, say: Say) -> Result<House> {
     let disk: SharedDisk = Arc::new(RealDisk);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -166,7 +171,8 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
     let journal: Arc<dyn Journal> = Arc::new(journal);
     let stop = StopFlag::default();
     let door = Arc::new(JournalDoor::new(journal.clone(), stop.clone()));
-    let meters = Arc::new(Meters::new(store.clone(), door.clone()));
+    let crawlers = Arc::new(CrawlerCheck::new(config, clock.clone(), note(&say))?);
+    let meters = Arc::new(Meters::new(store.clone(), door.clone(), crawlers.verification()));
     let ledger: Arc<dyn Ledger> = Arc::new(StoreLedger(store.clone()));
     let keys = config.parsers.keys().map_err(anyhow::Error::msg)?;
     let parsers = Arc::new(Shelf::open(
@@ -191,7 +197,7 @@ fn open_house(config: &Config, say: Say) -> Result<House> {
         inline: Arc::new(Inline::new(InlineSettings::default(), None)),
         models: Arc::new(Models::new(&config.data_dir, &config.models.name)),
         hung_up: Arc::default(),
-        knowledge,
+        library: Library { knowledge, crawlers },
         clock,
         stop,
         say,
@@ -299,6 +305,14 @@ fn remote_lookups(config: &Config, args: &RunArgs, house: &House) -> Result<Opti
     Ok(Some(lookups))
 }
 
+/// A service never waits for names; a run that ends by itself has the time.
+fn verifier(args: &RunArgs, house: &House) -> Arc<dyn Verifier> {
+    match args.once {
+        true => Arc::new(house.library.crawlers.patient(note(&house.say))),
+        false => house.library.crawlers.verification(),
+    }
+}
+
 fn driver(
     config: &Config,
     args: &RunArgs,
@@ -357,8 +371,9 @@ fn driver(
         inbox,
         clock: house.clock.clone(),
         policies: config.pii.policies(),
-        enrichers: house.knowledge.enrichers(),
+        enrichers: house.library.knowledge.enrichers(),
         remote,
+        verifier: Some(verifier(args, house)),
         parsers: house.parsers.clone(),
         inline: house.inline.clone(),
         rules: Box::new(shelf),
@@ -383,7 +398,9 @@ fn work(
         .collect::<Result<_>>()?;
     drop(outlet);
     let compaction = (!args.once).then(|| spawn_compaction(house)).transpose()?;
-    let knowing = (!args.once).then(|| spawn_refresh(house)).transpose()?;
+    let knowing = (!args.once)
+        .then(|| house.library.spawn(house.stop.clone(), house.say.clone()))
+        .transpose()?;
     let say = house.say.clone();
     let mut told = std::collections::HashSet::new();
     let mut report = move |problem: &SourceProblem| {
@@ -482,29 +499,6 @@ fn spawn_compaction(house: &House) -> Result<JoinHandle<()>> {
     Ok(thread)
 }
 
-/// Reads what is due, and says what came of it.
-fn tell_knowledge(knowledge: &Knowledge, say: &Say) {
-    for notice in knowledge.refresh() {
-        match notice {
-            Notice::Loaded { file, detail } => say.note(&format!("{}: {detail}", file.display())),
-            Notice::Alarm { text } => say.trouble(&text),
-        }
-    }
-}
-
-/// Databases and lists are read again when their files change.
-fn spawn_refresh(house: &House) -> Result<JoinHandle<()>> {
-    let (knowledge, stop, say) = (house.knowledge.clone(), house.stop.clone(), house.say.clone());
-    let thread = std::thread::Builder::new()
-        .name("knowledge".to_owned())
-        .spawn(move || {
-            while !stop.sleep(REFRESH_EVERY) {
-                tell_knowledge(&knowledge, &say);
-            }
-        })?;
-    Ok(thread)
-}
-
 /// A candidate model every so often, from what is stored.
 fn spawn_retraining(args: &RunArgs, config: &Config, house: &House) -> Result<Option<JoinHandle<()>>> {
     let every = match config.models.retrain_every {
@@ -516,6 +510,7 @@ fn spawn_retraining(args: &RunArgs, config: &Config, house: &House) -> Result<Op
         models: house.models.store(),
         settings: config.models.clone(),
         clock: house.clock.clone(),
+        seed: house.models.seed(),
         stop: house.stop.clone(),
     };
     let say = house.say.clone();

@@ -3,6 +3,7 @@
 use crate::commands::query::open_idle;
 use crate::config::Config;
 use anyhow::{Result, bail};
+use haetae_enrich::pii::without_masks;
 use haetae_event::{Columns, Dataset, EventBatch, Micros};
 use haetae_store::{ScanRequest, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,40 +42,74 @@ impl Stored {
         })
     }
 
-    /// Whole and begun days.
-    pub fn days(&self) -> f64 {
-        let span = self.end.0.saturating_sub(self.start.0).max(1);
-        span as f64 / haetae_event::time::DAY_US as f64
-    }
-
-    /// Hands every row over, dataset by dataset; gives their number.
+    /// The first event in the stretch, as far as the list of segments tells without reading:
+    /// nothing lies before it.
     ///
     /// # Errors
     /// The store's.
-    pub fn read(&self, columns: &Columns, mut each: impl FnMut(&EventBatch)) -> Result<u64> {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
-        bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} rows {msg}")?);
+    pub fn earliest(&self) -> Result<Micros> {
+        let stat = self.store.stat()?;
+        let oldest = stat.datasets.iter().map(|dataset| dataset.min_ts).min();
+        Ok(oldest.unwrap_or(self.end).max(self.start))
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Hands every row over, dataset by dataset; gives their number. Accounts that were stored masked
+    /// are null.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(&self, columns: &Columns, each: impl FnMut(&EventBatch)) -> Result<u64> {
+        let bar = progress()?;
+        let rows = self.between(columns, (self.start.0, self.end.0.saturating_add(1)), &bar, each)?;
+        bar.finish_and_clear();
+        Ok(rows)
+    }
+
+    /// The rows of `from..until`, dataset by dataset; counts them on `bar`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn between(
+        &self,
+        columns: &Columns,
+        (from, until): (i64, i64),
+        bar: &ProgressBar,
+        mut each: impl FnMut(&EventBatch),
+    ) -> Result<u64> {
         let mut rows = 0;
         for dataset in Dataset::ALL {
             bar.set_message(dataset.as_str());
             let request = ScanRequest {
-                start_us: self.start.0,
-                end_us: self.end.0.saturating_add(1),
+                start_us: from,
+                end_us: until,
                 columns: columns.clone(),
                 ..ScanRequest::of(dataset)
             };
             self.store.scan(&request, &mut |batch| {
                 rows += batch.rows() as u64;
-                bar.set_position(rows);
-                each(&batch);
+                bar.inc(batch.rows() as u64);
+                each(&without_masks(&batch));
                 ControlFlow::Continue(())
             })?;
         }
-        bar.finish_and_clear();
         Ok(rows)
     }
+}
+
+/// Rows read so far, on a terminal.
+///
+/// # Errors
+/// Never: the template is fixed.
+pub fn progress() -> Result<ProgressBar> {
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new_spinner()
+    } else {
+        ProgressBar::hidden()
+    };
+    bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} rows {msg}")?);
+    Ok(bar)
 }

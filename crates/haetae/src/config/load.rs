@@ -202,6 +202,9 @@ fn validate(file: &Path, config: &Config) -> Result<(), ConfigError> {
     if let Some(mistake) = config.models.mistake() {
         return Err(wrong(None, mistake.to_owned(), "see `haetae config schema`"));
     }
+    if let Some(mistake) = config.crawlers.mistake() {
+        return Err(wrong(None, mistake, "see `haetae config schema`"));
+    }
     config
         .enrich
         .validate()

@@ -70,6 +70,8 @@ pub struct Config {
     pub parsers: ParsersConfig,
     /// Country, network and reputation of client addresses.
     pub enrich: EnrichConfig,
+    /// Whether clients that say to be crawlers are.
+    pub crawlers: CrawlersConfig,
     /// What is learned of clients' windows.
     pub models: ModelsConfig,
     /// How the site is billed: plan, region, what stands behind the edge.
@@ -96,6 +98,7 @@ impl Default for Config {
             pii: PiiConfig::default(),
             parsers: ParsersConfig::default(),
             enrich: EnrichConfig::default(),
+            crawlers: CrawlersConfig::default(),
             models: ModelsConfig::default(),
             cost: CostOptions::default(),
         }
@@ -224,6 +227,43 @@ impl ParsersConfig {
                 .map_err(|error| format!("parsers.trusted_keys[{at}]: {error}"))
         };
         self.trusted_keys.iter().enumerate().map(read).collect()
+    }
+}
+
+/// `crawlers`: the check of those that say to be one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CrawlersConfig {
+    /// Ask the name system about them; without it they stay unverified, but for ranges.
+    pub verify: bool,
+    /// `system`, or the address of a resolver.
+    pub resolver: String,
+    /// Folder with the ranges that operators publish, refreshed by somebody else.
+    pub ranges_dir: Option<PathBuf>,
+}
+
+impl Default for CrawlersConfig {
+    fn default() -> Self {
+        CrawlersConfig {
+            verify: true,
+            resolver: "system".to_owned(),
+            ranges_dir: None,
+        }
+    }
+}
+
+impl CrawlersConfig {
+    /// What is wrong with it, if anything.
+    fn mistake(&self) -> Option<String> {
+        let resolver = self.resolver.parse::<haetae_resolve::Server>();
+        let empty = self
+            .ranges_dir
+            .as_ref()
+            .is_some_and(|dir| dir.as_os_str().is_empty());
+        match resolver {
+            Err(error) => Some(format!("crawlers.resolver: {error}")),
+            Ok(_) => empty.then(|| "crawlers.ranges_dir must not be empty".to_owned()),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub fn json_schema() -> Value {
             },
             "parsers": parsers(),
             "enrich": enrich(),
-            "models": models(),
+            "crawlers": crawlers(), "models": models(),
             "cost": cost(),
             "pii": pii()
         },
@@ -85,6 +85,22 @@ fn parsers() -> Value {
             "default": "1m", "$ref": "#/$defs/duration",
             "description": "wall time an hour that failures of one module may cost before it is suspended"
         }}
+    })
+}
+
+/// The check of crawlers.
+fn crawlers() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "description": "whether clients that say to be crawlers are: reverse DNS confirmed forward, or published ranges",
+        "properties": {
+            "verify": {"type": "boolean", "default": true,
+                "description": "ask the name system about their addresses; without it claims stay unverified"},
+            "resolver": {"type": "string", "default": "system", "examples": ["system", "127.0.0.1:5353"],
+                "description": "the machine's resolver, or an address with or without port"},
+            "ranges_dir": {"type": "string",
+                "description": "folder with files as operators publish them: common-crawlers.json, bingbot.json, …"}
+        }
     })
 }
 

@@ -140,3 +140,23 @@ fn how_the_site_is_billed_is_read_and_mistakes_are_told() {
     );
     assert!(!mistake("cost: {plan: enterprise}\n").is_empty());
 }
+
+#[test]
+fn who_is_asked_about_crawlers_is_read() {
+    let config = load("{}").expect("valid").crawlers;
+    assert!(config.verify && config.resolver == "system" && config.ranges_dir.is_none());
+    let text = "crawlers: {verify: false, resolver: \"127.0.0.1:5353\", ranges_dir: /var/lib/ranges}\n";
+    let config = load(text).expect("valid").crawlers;
+    assert!(!config.verify && config.ranges_dir.is_some());
+    let said = mistake("crawlers: {resolver: dns.example}\n");
+    assert!(
+        said.contains("crawlers.resolver") && said.contains("127.0.0.1:5353"),
+        "{said}"
+    );
+    assert!(mistake("crawlers: {verfy: true}\n").contains("verify"));
+    let schema = json_schema();
+    for key in ["verify", "resolver", "ranges_dir"] {
+        let at = format!("/properties/crawlers/properties/{key}");
+        assert!(schema.pointer(&at).is_some(), "{key}");
+    }
+}

@@ -85,7 +85,7 @@ impl ForestDetector {
             window_us: model.window_us,
             windows_max: usize::MAX,
             clients_max: CLIENTS_MAX,
-            ..Options::default()
+            seed: model.seed,
         });
         ForestDetector {
             model,

@@ -11,7 +11,7 @@ use haetae_event::{EventBatch, Micros};
 use haetae_learn::features::online::{Asked, Online, Window};
 use std::sync::Arc;
 
-/// Memory of the clients' windows: about 26,000 clients at once.
+/// Memory of the clients' windows: about 17,000 clients at once.
 const BYTES_MAX: usize = 64 << 20;
 /// With fewer requests a window says too little: there are no two intervals to compare.
 const REQUESTS_MIN: u64 = 3;
@@ -36,7 +36,7 @@ struct Judged {
 impl InlineForest {
     pub fn new(model: Arc<Model>) -> InlineForest {
         InlineForest {
-            windows: Online::new(model.window_us, 0, BYTES_MAX),
+            windows: Online::new(model.window_us, model.seed, BYTES_MAX),
             model,
         }
     }

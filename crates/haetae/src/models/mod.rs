@@ -11,11 +11,13 @@
 mod detector;
 mod inline;
 mod labelled;
+mod reading;
 mod retraining;
 
 pub use detector::{ForestDetector, read_columns};
 pub use inline::InlineForest;
 pub use labelled::are_attacks;
+pub use reading::{Span, stored_windows};
 pub use retraining::{Outcome, Retraining, WINDOWS_MIN};
 
 use haetae_detect::MoreDetectors;
@@ -23,12 +25,14 @@ use haetae_detect::detector::Detector;
 use haetae_detect::inline::InlineModel;
 use haetae_event::Micros;
 use haetae_event::disk::RealDisk;
+use haetae_event::identity::InstallationKey;
 use haetae_event::time::MINUTE_US;
 use haetae_learn::Forest;
 use haetae_learn::features::{COUNT, names};
 use haetae_learn::forest::Explainer;
-use haetae_learn::store::{ModelStore, StoreError};
-use std::path::Path;
+use haetae_learn::store::ModelStore;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Models in use at once: each costs the engine about a microsecond an event.
@@ -47,23 +51,21 @@ pub struct Model {
     pub forest: Forest,
     /// Length of the windows it was fitted on, µs.
     pub window_us: i64,
+    /// Of the hashes that decide which clients are kept, and estimate paths.
+    pub seed: u64,
     explainer: Explainer,
 }
 
 impl Model {
     /// # Errors
     /// When the forest was fitted on other numbers than this program extracts.
-    pub fn new(name: &str, version: u32, forest: Forest) -> Result<Model, String> {
-        if forest.features() != names() {
-            return Err(format!(
-                "{name}@{version} was fitted on other features than those of this program; train it anew"
-            ));
-        }
-        let trained_on = forest.training().window_us;
+    pub fn new(name: &str, version: u32, forest: Forest, seed: u64) -> Result<Model, String> {
+        fits(name, version, &forest)?;
         Ok(Model {
             id: format!("{name}@{version}").into(),
             rule_id: format!("isolation_forest.{name}"),
-            window_us: if trained_on > 0 { trained_on } else { MINUTE_US },
+            window_us: window_of(&forest),
+            seed,
             explainer: forest.explainer(),
             forest,
         })
@@ -88,6 +90,50 @@ impl Model {
     }
 }
 
+/// # Errors
+/// When the forest was fitted on other numbers than this program extracts.
+pub fn fits(name: &str, version: u32, forest: &Forest) -> Result<(), String> {
+    if forest.features() == names() {
+        return Ok(());
+    }
+    Err(format!(
+        "{name}@{version} was fitted on other features than those of this program; train it anew"
+    ))
+}
+
+/// Length of the windows that a forest was fitted on, µs.
+pub fn window_of(forest: &Forest) -> i64 {
+    let trained_on = forest.training().window_us;
+    if trained_on > 0 { trained_on } else { MINUTE_US }
+}
+
+/// The version in use, to be compared with; where it cannot be used, why: it is to be replaced.
+pub fn to_compare(models: &ModelStore, name: &str) -> (Option<Forest>, Option<String>) {
+    let loaded = match models.current(name) {
+        Ok(None) => return (None, None),
+        Ok(Some(promotion)) => {
+            let version = promotion.version;
+            let forest = models.load(name, version).map_err(|error| error.to_string());
+            forest.and_then(|forest| fits(name, version, &forest).map(|()| forest))
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    match loaded {
+        Ok(forest) => (Some(forest), None),
+        Err(why) => (None, Some(why)),
+    }
+}
+
+/// The number under which this installation's hashes of windows are keyed: a public one would let
+/// anybody choose addresses that are never kept. Where there is no key yet (a command without a data
+/// directory, over files) nobody else's clients are judged either: 0.
+pub fn seed_of(data_dir: &Path) -> u64 {
+    let key = data_dir.join("installation.key").exists();
+    let key = key.then(|| haetae_store::secrets::installation_key(data_dir).ok());
+    key.flatten()
+        .map_or(0, |key| InstallationKey::new(key).seed("windows"))
+}
+
 /// A number as people read it: three digits that matter.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
@@ -107,13 +153,28 @@ pub struct Models {
     store: ModelStore,
     /// The model that judges requests at the door, when it is in use; else the first by name.
     preferred: String,
+    data_dir: PathBuf,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    stamps: Vec<Stamp>,
+    /// By name.
+    known: BTreeMap<String, Known>,
+    /// The preferred one first, then by name.
     in_use: Vec<Arc<Model>>,
+    /// What was said of all together.
+    said: Option<String>,
+}
+
+/// One name.
+#[derive(Default)]
+struct Known {
+    /// Of what is in use.
+    stamp: Option<Stamp>,
+    model: Option<Arc<Model>>,
+    /// What was said last of it: told once.
+    said: Option<String>,
 }
 
 /// What a look at the folder found.
@@ -125,6 +186,14 @@ pub struct Noticed {
     pub problems: Vec<String>,
 }
 
+/// Adds a line, unless it is what was said last.
+fn say(last: &mut Option<String>, line: String, noticed: &mut Noticed) {
+    if last.as_ref() != Some(&line) {
+        noticed.problems.push(line.clone());
+        *last = Some(line);
+    }
+}
+
 impl Models {
     /// Of the folder `models` in a data directory, which need not exist. Nothing is loaded before
     /// [`Models::look`].
@@ -132,53 +201,110 @@ impl Models {
         Models {
             store: ModelStore::new(Arc::new(RealDisk), data_dir.join("models")),
             preferred: preferred.to_owned(),
+            data_dir: data_dir.to_path_buf(),
             state: Mutex::default(),
         }
     }
 
-    /// Loads what was promoted since the last look. A model that cannot be loaded is left out; when
-    /// its folder cannot be read, what is in use stays.
+    /// Loads what was promoted since the last look. What cannot be read or loaded is said once and
+    /// tried again at the next look; the former version stays in use meanwhile.
     pub fn look(&self) -> Noticed {
         let mut noticed = Noticed::default();
-        let stamps = match self.stamps() {
-            Ok(stamps) => stamps,
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = match self.store.names() {
+            Ok(names) => names,
             Err(error) => {
-                noticed.problems.push(format!("models: {error}"));
+                say(&mut state.said, format!("models: {error}"), &mut noticed);
                 return noticed;
             }
         };
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if stamps == state.stamps {
-            return noticed;
+        let before = state.known.len();
+        state.known.retain(|name, _| names.contains(name));
+        noticed.changed = state.known.len() < before;
+        let promoted = self.promoted(names, &mut state, &mut noticed);
+        let (used, left): (Vec<_>, Vec<_>) = promoted
+            .into_iter()
+            .enumerate()
+            .partition(|(place, _)| *place < MODELS_MAX);
+        if left.is_empty() {
+            state.said = None;
+        } else {
+            let all = used.len() + left.len();
+            let line = format!("{all} models are promoted, {MODELS_MAX} are used: models.name, then by name");
+            say(&mut state.said, line, &mut noticed);
         }
-        if stamps.len() > MODELS_MAX {
-            noticed.problems.push(format!(
-                "{} models are promoted, the first {MODELS_MAX} by name are used",
-                stamps.len()
-            ));
+        for (_, (name, _)) in left {
+            let known = state.known.entry(name).or_default();
+            noticed.changed |= known.model.take().is_some();
+            known.stamp = None;
         }
         let mut in_use = Vec::new();
-        for (name, version, _) in stamps.iter().take(MODELS_MAX) {
-            let loaded = self.store.load(name, *version).map_err(|error| error.to_string());
-            match loaded.and_then(|forest| Model::new(name, *version, forest)) {
-                Ok(model) => in_use.push(Arc::new(model)),
-                Err(problem) => noticed.problems.push(problem),
+        for (_, (name, stamp)) in used {
+            let known = state.known.entry(name).or_default();
+            if let Some(stamp) = stamp {
+                noticed.changed |= self.renew(known, stamp, &mut noticed.problems);
             }
+            in_use.extend(known.model.clone());
         }
-        (state.stamps, state.in_use) = (stamps, in_use);
-        noticed.changed = true;
+        state.in_use = in_use;
         noticed
     }
 
-    fn stamps(&self) -> Result<Vec<Stamp>, StoreError> {
-        let mut stamps = Vec::new();
-        for name in self.store.names()? {
-            if let Some(promotion) = self.store.current(&name)? {
-                stamps.push((name, promotion.version, promotion.at));
+    /// Names with a promotion, the preferred one first; without its stamp where the promotion cannot
+    /// be read and a former model is in use.
+    fn promoted(
+        &self,
+        mut names: Vec<String>,
+        state: &mut State,
+        noticed: &mut Noticed,
+    ) -> Vec<(String, Option<Stamp>)> {
+        names.sort_by_key(|name| (*name != self.preferred, name.clone()));
+        let mut promoted = Vec::new();
+        for name in names {
+            match self.store.current(&name) {
+                Ok(Some(promotion)) => {
+                    let stamp = (name.clone(), promotion.version, promotion.at);
+                    promoted.push((name, Some(stamp)));
+                }
+                Ok(None) => noticed.changed |= state.known.remove(&name).is_some_and(|k| k.model.is_some()),
+                Err(error) => {
+                    let known = state.known.entry(name.clone()).or_default();
+                    say(&mut known.said, format!("model {name}: {error}"), noticed);
+                    if known.model.is_some() {
+                        promoted.push((name, None));
+                    }
+                }
             }
         }
-        stamps.sort();
-        Ok(stamps)
+        promoted
+    }
+
+    /// Loads what is promoted, unless it is in use; whether that is another model now.
+    fn renew(&self, known: &mut Known, stamp: Stamp, problems: &mut Vec<String>) -> bool {
+        if known.stamp.as_ref() == Some(&stamp) {
+            return false;
+        }
+        let (name, version, _) = &stamp;
+        let loaded = self.store.load(name, *version).map_err(|error| error.to_string());
+        let seed = seed_of(&self.data_dir);
+        match loaded.and_then(|forest| Model::new(name, *version, forest, seed)) {
+            Ok(model) => {
+                (known.model, known.stamp, known.said) = (Some(Arc::new(model)), Some(stamp), None);
+                true
+            }
+            Err(problem) => {
+                let stays = known
+                    .model
+                    .as_ref()
+                    .map(|model| format!("; {} stays in use", model.id));
+                let problem = problem + &stays.unwrap_or_default();
+                if known.said.as_ref() != Some(&problem) {
+                    known.said = Some(problem.clone());
+                    problems.push(problem);
+                }
+                false
+            }
+        }
     }
 
     /// As of the last look.
@@ -204,15 +330,16 @@ impl Models {
 
     /// The model that judges requests at the door, its clients' windows empty.
     pub fn inline(&self) -> Option<Arc<dyn InlineModel>> {
-        let in_use = self.in_use();
-        let preferred = format!("isolation_forest.{}", self.preferred);
-        let chosen = in_use.iter().find(|model| model.rule_id == preferred);
-        let model = chosen.or(in_use.first())?;
-        Some(Arc::new(InlineForest::new(model.clone())))
+        let model = self.in_use().into_iter().next()?;
+        Some(Arc::new(InlineForest::new(model)))
     }
 
     pub fn store(&self) -> ModelStore {
         self.store.clone()
+    }
+
+    pub fn seed(&self) -> u64 {
+        seed_of(&self.data_dir)
     }
 }
 

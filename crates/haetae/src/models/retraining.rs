@@ -2,8 +2,9 @@
 //!
 //! Three readings of the store, piece by piece, so that memory does not grow with the days:
 //! 1. a sample of the windows of `models.train_on`, which the candidate is fitted on;
-//! 2. the score of every window of that time, for the threshold: so high that half of
-//!    `models.alerts_per_day` would have been told;
+//! 2. the score of every window of that time before the shadow days, for the threshold: so high that
+//!    half of `models.alerts_per_day` would have been told (with less than a day before them, of all
+//!    that time: then the budget is no test, which is said);
 //! 3. the windows of the last `models.shadow_for`: candidate and current model beside each other, and
 //!    a sample of them as the normal part of the labelled set (the attacks are simulated, see
 //!    [`super::labelled`]).
@@ -13,22 +14,21 @@
 //! of those days covered. Which rows are sampled, the forest and the decision are functions of what
 //! is stored: reading it in another order changes nothing.
 
-use super::labelled;
+use super::{Span, labelled, stored_windows, to_compare, window_of};
 use crate::config::ModelsConfig;
 use anyhow::{Context, Result};
-use haetae_event::time::{DAY_US, HOUR_US, MINUTE_US};
-use haetae_event::{Clock, Dataset, Micros, TenantId};
-use haetae_learn::features::{Extractor, Options, WindowRow, names};
+use haetae_event::time::{DAY_US, MINUTE_US};
+use haetae_event::{Clock, Micros, TenantId};
+use haetae_learn::features::{WindowRow, names};
 use haetae_learn::promote::{Decision, Limits, Quality, decide};
 use haetae_learn::reservoir::WindowSample;
 use haetae_learn::shadow::Shadow;
 use haetae_learn::store::{ModelStore, Promotion};
 use haetae_learn::{Forest, Params};
 use haetae_source::StopFlag;
-use haetae_store::{ScanRequest, Store};
+use haetae_store::Store;
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,14 +39,12 @@ pub const WINDOWS_MIN: usize = 1_000;
 const SAMPLE_MAX: usize = 50_000;
 /// The site's own windows in the labelled set.
 const NORMAL_MAX: usize = 5_000;
-/// Clients of one window while reading; beyond, those with the largest hashes are left out.
-const CLIENTS_MAX: usize = 2_000;
 /// Highest scores kept for the threshold.
 const CLIENT_DAYS_MAX: usize = 4_096;
 /// A threshold below what the forest's authors call normal is none.
 const THRESHOLD_MIN: f64 = 0.5;
-/// Stretch of event time read at once.
-const PIECE_US: i64 = HOUR_US;
+/// Fewer days before the shadow days say too little about alerts.
+const THRESHOLD_SPAN_MIN_US: i64 = DAY_US;
 /// A service that has no model tries this long after its start.
 const FIRST_AFTER: Duration = Duration::from_secs(600);
 /// Rest between two pieces, so that readers and the driver come to their turn.
@@ -60,6 +58,8 @@ pub struct Retraining {
     pub models: ModelStore,
     pub settings: ModelsConfig,
     pub clock: Arc<dyn Clock>,
+    /// Of the hashes that decide which clients and windows are kept.
+    pub seed: u64,
     pub stop: StopFlag,
 }
 
@@ -81,6 +81,8 @@ pub enum Outcome {
         against: Vec<String>,
         /// Events that did not fit while reading.
         left_out: u64,
+        /// What else is to be known of the comparison.
+        notes: Vec<String>,
     },
 }
 
@@ -99,6 +101,7 @@ impl fmt::Display for Outcome {
                 auroc,
                 against,
                 left_out,
+                notes,
             } => {
                 let verdict = if against.is_empty() {
                     "is in use"
@@ -113,6 +116,9 @@ impl fmt::Display for Outcome {
                 for reason in against {
                     write!(f, "; against it: {reason}")?;
                 }
+                for note in notes {
+                    write!(f, "; {note}")?;
+                }
                 if *left_out > 0 {
                     write!(f, "; {left_out} events did not fit and were left out")?;
                 }
@@ -123,9 +129,36 @@ impl fmt::Display for Outcome {
 }
 
 /// Stretches of event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Spans {
-    train: (Micros, Micros),
-    shadow: (Micros, Micros),
+    train: Span,
+    shadow: Span,
+    /// What the threshold is set on.
+    threshold: Span,
+}
+
+impl Spans {
+    /// `train_on` and `shadow_for` back from the end of what is stored.
+    fn of((oldest, end): Span, train_on: Duration, shadow_for: Duration) -> Spans {
+        let back = |by: Duration| {
+            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            (end.saturating_sub(by).max(oldest), end)
+        };
+        let (train, shadow) = (back(train_on), back(shadow_for));
+        // Days that set the threshold keep to it whatever the model is like: they are no test of it.
+        let before = (train.0, shadow.0.max(train.0));
+        let enough = before.1.0.saturating_sub(before.0.0) >= THRESHOLD_SPAN_MIN_US;
+        Spans {
+            train,
+            shadow,
+            threshold: if enough { before } else { train },
+        }
+    }
+
+    /// Whether the shadow days say something about the budget.
+    fn are_apart(&self) -> bool {
+        self.threshold.1 <= self.shadow.0
+    }
 }
 
 impl Retraining {
@@ -137,8 +170,25 @@ impl Retraining {
         let Some(spans) = self.spans()? else {
             return Ok(Outcome::Nothing);
         };
-        let mut sample = WindowSample::new(SAMPLE_MAX, 0);
-        if self.windows(spans.train, |row| sample.offer(row))?.is_none() {
+        let (current, unusable) = to_compare(&self.models, &self.settings.name);
+        let mut notes = Vec::new();
+        if let Some(why) = unusable {
+            notes.push(format!(
+                "the model in use was not compared, it cannot be used: {why}"
+            ));
+        }
+        if !spans.are_apart() {
+            notes.push(
+                "less than a day is stored before the shadow days, so they set the threshold themselves and \
+                 the alert budget was no test"
+                    .to_owned(),
+            );
+        }
+        // The same windows for both: a length that was chosen by hand stays.
+        let window_us = current.as_ref().map_or(MINUTE_US, window_of);
+        let mut sample = WindowSample::new(SAMPLE_MAX, self.seed);
+        let read = self.windows(spans.train, window_us, |row| sample.offer(row))?;
+        if read.is_none() {
             return Ok(Outcome::Nothing);
         }
         if sample.len() < WINDOWS_MIN {
@@ -147,12 +197,12 @@ impl Retraining {
         }
         let mut candidate = sample.retrain(Params::default(), WINDOWS_MIN, self.clock.now())?;
         drop(sample);
-        candidate.set_window_us(MINUTE_US);
-        let Some(threshold) = self.threshold(&candidate, spans.train)? else {
+        candidate.set_window_us(window_us);
+        let Some(threshold) = self.threshold(&candidate, spans.threshold)? else {
             return Ok(Outcome::Nothing);
         };
         candidate.set_threshold(threshold);
-        self.hold_against(&candidate, spans.shadow)
+        self.hold_against(&candidate, current.as_ref(), spans.shadow, notes)
     }
 
     /// `None` for a store without web logs.
@@ -167,87 +217,59 @@ impl Retraining {
         };
         // What claims to be of the future is not what is usual now; the last window is not over.
         let end = newest.min(self.clock.now()).floor_to(MINUTE_US);
-        let back = |by: Duration| {
-            let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-            (end.saturating_sub(by).max(oldest.floor_to(MINUTE_US)), end)
-        };
-        Ok(Some(Spans {
-            train: back(self.settings.train_on.0),
-            shadow: back(self.settings.shadow_for.0),
-        }))
+        let stored = (oldest.floor_to(MINUTE_US), end);
+        let settings = &self.settings;
+        Ok(Some(Spans::of(
+            stored,
+            settings.train_on.0,
+            settings.shadow_for.0,
+        )))
     }
 
     /// Hands over every window of the stretch; gives the events that were left out, or `None` when
     /// the service is to end.
-    fn windows(
-        &self,
-        (start, end): (Micros, Micros),
-        mut each: impl FnMut(&WindowRow),
-    ) -> Result<Option<u64>> {
-        let mut left_out = 0;
-        let mut from = start.floor_to(PIECE_US);
-        while from < end {
-            if self.stop.sleep(REST) {
-                return Ok(None);
-            }
-            let until = from.saturating_add(PIECE_US);
-            let mut extractor = Extractor::new(Options {
-                clients_max: CLIENTS_MAX,
-                ..Options::default()
-            });
-            for dataset in Dataset::ALL.into_iter().filter(|dataset| dataset.is_web()) {
-                let request = ScanRequest {
-                    start_us: from.max(start).0,
-                    end_us: until.min(end).0,
-                    columns: super::read_columns(),
-                    ..ScanRequest::of(dataset)
-                };
-                self.store.scan(&request, &mut |batch| {
-                    extractor.observe(&batch);
-                    ControlFlow::Continue(())
-                })?;
-            }
-            extractor.rows().iter().for_each(&mut each);
-            left_out += extractor.seen().crowded_out;
-            from = until;
-        }
-        Ok(Some(left_out))
+    fn windows(&self, span: Span, window_us: i64, each: impl FnMut(&WindowRow)) -> Result<Option<u64>> {
+        let pause = || self.stop.sleep(REST);
+        let read = stored_windows(&self.store, span, (window_us, self.seed), pause, each)?;
+        Ok(read.map(|read| read.left_out))
     }
 
     /// The score above which half of the budget would have been told.
     fn threshold(&self, candidate: &Forest, span: (Micros, Micros)) -> Result<Option<f64>> {
         let days = (span.1.0 - span.0.0) as f64 / DAY_US as f64;
         let mut highest = ClientDays::new(self.settings.alerts_per_day / 2.0 * days);
-        let read = self.windows(span, |row| {
+        let read = self.windows(span, window_of(candidate), |row| {
             let score = candidate.score_row(&row.values);
             highest.offer(row, score.expect("fitted on these features"));
         })?;
         Ok(read.map(|_| highest.threshold()))
     }
 
-    fn hold_against(&self, candidate: &Forest, span: (Micros, Micros)) -> Result<Outcome> {
+    fn hold_against(
+        &self,
+        candidate: &Forest,
+        current: Option<&Forest>,
+        span: Span,
+        notes: Vec<String>,
+    ) -> Result<Outcome> {
         let name = &self.settings.name;
-        let in_use = self.models.current(name)?;
-        let current = match &in_use {
-            Some(promotion) => Some(self.models.load(name, promotion.version)?),
-            None => None,
-        };
-        let mut shadow = Shadow::new(&names(), MINUTE_US, current.as_ref(), candidate)?;
-        let mut normal = WindowSample::new(NORMAL_MAX, 1);
-        let read = self.windows(span, |row| {
+        let window_us = window_of(candidate);
+        let mut shadow = Shadow::new(&names(), window_us, current, candidate)?;
+        let mut normal = WindowSample::new(NORMAL_MAX, self.seed.wrapping_add(1));
+        let read = self.windows(span, window_us, |row| {
             shadow.observe(&row.key, &row.values);
             normal.offer(row);
         })?;
         let Some(left_out) = read else {
             return Ok(Outcome::Nothing);
         };
-        let Some(attacks) = labelled::attacks(MINUTE_US, || self.stop.is_set())? else {
+        let Some(attacks) = labelled::attacks(window_us, || self.stop.is_set())? else {
             return Ok(Outcome::Nothing);
         };
         let normal: Vec<WindowRow> = normal.rows().cloned().collect();
         let table = labelled::table(&attacks, &normal, &candidate.training().features);
         let of_candidate = Quality::of(candidate, &table)?;
-        let of_current = current.as_ref().map(|forest| Quality::of(forest, &table));
+        let of_current = current.map(|forest| Quality::of(forest, &table));
         let limits = Limits {
             alerts_per_day_max: self.settings.alerts_per_day,
             shadow_days_min: self.settings.shadow_for.0.as_secs_f64() / 86_400.0 * COVERED,
@@ -272,6 +294,7 @@ impl Retraining {
             auroc: of_candidate.auroc,
             against,
             left_out,
+            notes,
         };
         if matches!(&outcome, Outcome::Decided { against, .. } if against.is_empty()) {
             let promotion = Promotion {
@@ -312,7 +335,11 @@ impl Retraining {
         let Some(newest) = self.models.versions(name)?.pop() else {
             return Ok(None);
         };
-        let trained_at = self.models.load(name, newest)?.training().trained_at;
+        // One that cannot be loaded is to be replaced soon.
+        let Ok(forest) = self.models.load(name, newest) else {
+            return Ok(None);
+        };
+        let trained_at = forest.training().trained_at;
         let since = self.clock.now().0.saturating_sub(trained_at.0).max(0);
         let since = Duration::from_micros(since.unsigned_abs());
         Ok(Some(every.saturating_sub(since)))
@@ -369,6 +396,27 @@ impl ClientDays {
 mod tests {
     use super::*;
     use haetae_learn::features::{COUNT, WindowKey};
+
+    #[test]
+    fn the_days_that_test_the_budget_do_not_set_it() {
+        let day = |n: i64| Micros(n * DAY_US);
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        let of = |oldest: i64| Spans::of((day(oldest), day(100)), days(14), days(7));
+        let long = of(0);
+        assert_eq!(long.train, (day(86), day(100)));
+        assert_eq!(long.shadow, (day(93), day(100)));
+        assert_eq!(long.threshold, (day(86), day(93)));
+        assert!(long.are_apart());
+        assert_eq!(of(92).threshold, (day(92), day(93)));
+        // Short histories: all there is, and it is said.
+        for short in [93, 97] {
+            let spans = of(short);
+            assert_eq!(spans.threshold, spans.train);
+            assert!(!spans.are_apart());
+        }
+        let all_shadow = Spans::of((day(0), day(100)), days(7), days(14));
+        assert!(!all_shadow.are_apart());
+    }
 
     #[test]
     fn the_threshold_tells_no_more_clients_a_day_than_asked() {

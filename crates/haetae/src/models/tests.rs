@@ -61,7 +61,7 @@ fn model(lines: &[Vec<u8>]) -> Arc<Model> {
     };
     let data = Matrix::new(&cells, COUNT).expect("whole rows");
     let forest = Forest::fit(data, &names(), params, Micros(0)).expect("enough rows");
-    Arc::new(Model::new("web", 1, forest).expect("this program's features"))
+    Arc::new(Model::new("web", 1, forest, 0).expect("this program's features"))
 }
 
 fn engine(model: &Arc<Model>, detector_bytes_max: usize) -> Engine {
@@ -160,7 +160,7 @@ fn a_forest_of_other_features_is_refused() {
     let cells: Vec<f64> = (0..200).map(f64::from).collect();
     let data = Matrix::new(&cells, 1).expect("one column");
     let forest = Forest::fit(data, &["x".to_owned()], Params::default(), Micros(0)).expect("rows");
-    let problem = Model::new("web", 3, forest).err().expect("refused");
+    let problem = Model::new("web", 3, forest, 0).err().expect("refused");
     assert!(
         problem.contains("web@3") && problem.contains("train it anew"),
         "{problem}"
@@ -178,4 +178,119 @@ fn the_labelled_attacks_are_the_same_each_time_and_of_every_kind() {
     // As text: what is missing equals nothing, not even itself.
     assert!(format!("{attacks:?}") == format!("{again:?}"));
     assert_eq!(labelled::attacks(MINUTE_US, || true).expect("no mistake"), None);
+}
+
+/// A forest on this program's features, or on others.
+fn forest(features: &[String]) -> Forest {
+    let rows = 300;
+    let cells: Vec<f64> = (0..rows * features.len()).map(|n| (n % 97) as f64).collect();
+    let data = Matrix::new(&cells, features.len()).expect("whole rows");
+    Forest::fit(data, features, Params::default(), Micros(0)).expect("enough rows")
+}
+
+fn promote(models: &ModelStore, name: &str, version: u32, at: i64) {
+    let promotion = haetae_learn::store::Promotion {
+        version,
+        at: Micros(at),
+        note: String::new(),
+    };
+    models.promote(name, &promotion).expect("promotes");
+}
+
+fn in_use(models: &Models) -> Vec<String> {
+    models.in_use().iter().map(|model| model.id.to_string()).collect()
+}
+
+#[test]
+fn one_damaged_promotion_stops_one_model_and_is_told_once() {
+    let dir = tempfile::tempdir().expect("folder");
+    let models = Models::new(dir.path(), "web");
+    let store = models.store();
+    for name in ["api", "web"] {
+        store.add(name, &forest(&names())).expect("adds");
+        promote(&store, name, 1, 1);
+    }
+    let looked = models.look();
+    assert!(looked.changed && looked.problems.is_empty(), "{looked:?}");
+    assert_eq!(in_use(&models), ["web@1", "api@1"], "models.name first");
+    let damaged = dir.path().join("models/api/promotions/000002.json");
+    std::fs::write(&damaged, "{").expect("writes");
+    store.add("web", &forest(&names())).expect("adds");
+    promote(&store, "web", 2, 2);
+    let looked = models.look();
+    assert!(looked.changed);
+    assert_eq!(looked.problems.len(), 1, "{looked:?}");
+    assert_eq!(in_use(&models), ["web@2", "api@1"], "the former one stays");
+    let again = models.look();
+    assert!(!again.changed && again.problems.is_empty(), "{again:?}");
+    std::fs::remove_file(damaged).expect("removes");
+    assert!(!models.look().changed, "what was in use is in use");
+}
+
+#[test]
+fn a_version_that_does_not_load_leaves_the_former_and_is_tried_again() {
+    let dir = tempfile::tempdir().expect("folder");
+    let models = Models::new(dir.path(), "web");
+    let store = models.store();
+    for version in 1..=2 {
+        store.add("web", &forest(&names())).expect("adds");
+        promote(&store, "web", version, 1);
+        if version == 1 {
+            models.look();
+        }
+    }
+    let file = dir.path().join("models/web/0002/forest.bin");
+    let whole = std::fs::read(&file).expect("reads");
+    std::fs::write(&file, &whole[..99]).expect("writes");
+    let looked = models.look();
+    assert_eq!((looked.changed, looked.problems.len()), (false, 1), "{looked:?}");
+    assert_eq!(in_use(&models), ["web@1"]);
+    assert!(models.look().problems.is_empty(), "told once");
+    std::fs::write(&file, &whole).expect("writes");
+    assert!(models.look().changed);
+    assert_eq!(in_use(&models), ["web@2"]);
+}
+
+#[test]
+fn the_model_of_the_settings_is_among_those_used() {
+    let dir = tempfile::tempdir().expect("folder");
+    let models = Models::new(dir.path(), "web");
+    for name in ["a", "b", "c", "d", "web"] {
+        models.store().add(name, &forest(&names())).expect("adds");
+        promote(&models.store(), name, 1, 1);
+    }
+    let looked = models.look();
+    assert_eq!(looked.problems.len(), 1, "{looked:?}");
+    assert_eq!(in_use(&models), ["web@1", "a@1", "b@1", "c@1"]);
+    assert!(models.look().problems.is_empty(), "told once");
+}
+
+/// A program with other features, or a damaged file: there is nothing to hold a candidate against.
+#[test]
+fn a_model_that_cannot_be_used_can_be_replaced() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = Models::new(dir.path(), "web").store();
+    assert_eq!(to_compare(&store, "web"), (None, None));
+    store.add("web", &forest(&["other".to_owned()])).expect("adds");
+    promote(&store, "web", 1, 1);
+    let (forest_in_use, why) = to_compare(&store, "web");
+    assert!(forest_in_use.is_none());
+    assert!(why.expect("said").contains("other features"));
+    store.add("web", &forest(&names())).expect("adds");
+    promote(&store, "web", 2, 2);
+    assert!(matches!(to_compare(&store, "web"), (Some(_), None)));
+    std::fs::write(dir.path().join("models/web/0002/forest.bin"), "x").expect("writes");
+    assert!(matches!(to_compare(&store, "web"), (None, Some(_))));
+}
+
+#[test]
+fn each_installation_has_hashes_of_its_own() {
+    let dir = tempfile::tempdir().expect("folder");
+    assert_eq!(seed_of(dir.path()), 0, "no key, no installation");
+    let seed = |n: u8| {
+        std::fs::write(dir.path().join("installation.key"), [n; 32]).expect("writes");
+        seed_of(dir.path())
+    };
+    let (one, other) = (seed(1), seed(2));
+    assert!(one != 0 && one != other && seed(1) == one);
 }

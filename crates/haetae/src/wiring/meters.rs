@@ -1,6 +1,7 @@
 //! The numbers behind `/metrics`: committed counts from the catalog, the rest as it happens.
 
 use crate::wiring::door::JournalDoor;
+use haetae_enrich::crawlers::Verification;
 use haetae_event::Counts;
 use haetae_server::{Histogram, IngestDoor, Metrics, MetricsSnapshot};
 use haetae_store::Store;
@@ -26,15 +27,17 @@ struct Inner {
 pub struct Meters {
     store: Arc<Store>,
     door: Arc<JournalDoor>,
+    crawlers: Arc<Verification>,
     warm: AtomicBool,
     inner: Mutex<Inner>,
 }
 
 impl Meters {
-    pub fn new(store: Arc<Store>, door: Arc<JournalDoor>) -> Self {
+    pub fn new(store: Arc<Store>, door: Arc<JournalDoor>, crawlers: Arc<Verification>) -> Self {
         Meters {
             store,
             door,
+            crawlers,
             warm: AtomicBool::new(false),
             inner: Mutex::default(),
         }
@@ -89,6 +92,7 @@ impl Metrics for Meters {
         for row in &counts {
             total += row.counts;
         }
+        let checks = self.crawlers.counts();
         let inner = self.inner();
         let mut recent = Counts::default();
         for (at, counts) in &inner.recent {
@@ -111,6 +115,10 @@ impl Metrics for Meters {
             hot_rows: stat.hot_rows,
             outbox_pending: stat.outbox.pending + stat.outbox.sending,
             warm: self.warm.load(Ordering::Relaxed),
+            crawlers_verified: checks.verified,
+            crawlers_fake: checks.fake,
+            crawlers_unanswered: checks.unanswered,
+            crawlers_not_asked: checks.dropped,
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The store, the journal, the query engine, the sandbox and the remote reputation service, fitted to
-//! the seams of the other parts.
+//! The store, the journal, the query engine, the sandbox, the remote reputation service and the name
+//! system, fitted to the seams of the other parts.
 
 mod cleaning;
+mod crawlers;
 mod door;
 mod extractor;
 mod judge;
@@ -15,6 +16,7 @@ mod reader;
 mod sources;
 
 pub use cleaning::clean_up;
+pub use crawlers::{CrawlerCheck, Tell, judged};
 pub use door::JournalDoor;
 pub use extractor::{AlarmBell, Sandboxed};
 pub use judge::InlineJudge;

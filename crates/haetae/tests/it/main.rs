@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod crash;
+mod crawlers;
 mod end_to_end;
 mod inline;
 mod models;
@@ -12,3 +13,4 @@ mod parsers;
 mod remote;
 mod rules;
 mod support;
+mod tune;

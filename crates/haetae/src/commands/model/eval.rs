@@ -22,9 +22,10 @@ pub fn run(args: &ModelEvalArgs, config: &Config) -> Result<ExitCode> {
     match (&args.table, &args.labels, &args.model) {
         (Some(table), _, _) => of_table(args, &read_table(table, &args.label)?),
         (None, Some(labels), Some(model)) => {
-            let found = windows::read(&args.source, config)?;
-            let table = windows::labelled(&found, &windows::labels(labels)?);
             let (name, version, forest) = load(model, config)?;
+            let window_us = windows::length(&args.source, Some(&forest))?;
+            let labels = windows::labels(labels)?;
+            let table = windows::labelled(&args.source, window_us, config, &labels)?;
             let quality = Quality::of(&forest, &table)?;
             match args.output {
                 TextOrJson::Json => println!("{}", serde_json::to_string_pretty(&quality)?),

@@ -6,7 +6,7 @@ mod windows;
 
 use crate::cli::{ModelCommand, ModelTrainArgs, TextOrJson};
 use crate::config::Config;
-use crate::models::WINDOWS_MIN;
+use crate::models::{WINDOWS_MIN, seed_of};
 use anyhow::{Context, Result, bail};
 use haetae_event::disk::RealDisk;
 use haetae_event::{Clock, SystemClock};
@@ -61,9 +61,10 @@ fn load(id: &str, config: &Config) -> Result<(String, u32, Forest)> {
 }
 
 fn train(args: &ModelTrainArgs, config: &Config) -> Result<ExitCode> {
-    let found = windows::read(&args.source, config)?;
-    let mut sample = haetae_learn::reservoir::WindowSample::new(SAMPLE_MAX, args.seed);
-    found.rows.iter().for_each(|row| sample.offer(row));
+    let window_us = windows::length(&args.source, None)?;
+    let seed = seed_of(&config.data_dir) ^ args.seed;
+    let mut sample = haetae_learn::reservoir::WindowSample::new(SAMPLE_MAX, seed);
+    let events = windows::each(&args.source, window_us, config, |row| sample.offer(row))?;
     let params = Params {
         trees: args.trees,
         sample: args.sample,
@@ -79,14 +80,14 @@ fn train(args: &ModelTrainArgs, config: &Config) -> Result<ExitCode> {
         );
     }
     let mut forest = sample.retrain(params, WINDOWS_MIN, SystemClock.now())?;
-    forest.set_window_us(found.window_us);
+    forest.set_window_us(window_us);
     let version = store(config).add(&args.name, &forest)?;
     let training = forest.training();
     println!(
         "{}@{version}: {} windows of {} events, threshold {:.4}; not in use before `haetae model promote {}@{version}`",
         args.name,
         training.rows,
-        found.events,
+        events,
         forest.threshold(),
         args.name
     );

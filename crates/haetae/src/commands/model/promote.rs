@@ -4,8 +4,10 @@
 use super::{load, store, windows};
 use crate::cli::ModelPromoteArgs;
 use crate::config::Config;
+use crate::models::{to_compare, window_of};
 use anyhow::{Context, Result};
 use haetae_event::{Clock, SystemClock};
+use haetae_learn::Forest;
 use haetae_learn::features::names;
 use haetae_learn::promote::{Decision, Limits, Quality, decide};
 use haetae_learn::shadow::Shadow;
@@ -19,29 +21,33 @@ pub fn run(args: &ModelPromoteArgs, config: &Config) -> Result<ExitCode> {
     let note = if args.force {
         "promoted by hand, without trial".to_owned()
     } else {
-        let in_use = models.current(&name)?;
-        let current = match &in_use {
-            Some(promotion) => Some(models.load(&name, promotion.version)?),
-            None => None,
-        };
-        let found = windows::read(&args.source, config)?;
-        let mut shadow = Shadow::new(&names(), found.window_us, current.as_ref(), &candidate)?;
-        found
-            .rows
-            .iter()
-            .for_each(|row| shadow.observe(&row.key, &row.values));
+        let (current, unusable) = to_compare(&models, &name);
+        if let Some(why) = unusable {
+            println!("not compared with the model in use, which cannot be used: {why}");
+        }
+        let window_us = windows::length(&args.source, Some(&candidate))?;
+        // Alerts are counted on windows; only a model of the same ones can stand beside it.
+        let beside = current.as_ref().filter(|forest| window_of(forest) == window_us);
+        if beside.is_none() && current.is_some() {
+            println!("the model in use judges windows of another length: its alerts are not counted");
+        }
+        let mut shadow = Shadow::new(&names(), window_us, beside, &candidate)?;
+        windows::each(&args.source, window_us, config, |row| {
+            shadow.observe(&row.key, &row.values);
+        })?;
         let report = shadow.report();
         let (mut of_current, mut of_candidate) = (None, None);
         if let Some(path) = &args.labels {
             let labels = windows::labels(path)?;
             let mut source = args.source.clone();
             source.from.clone_from(&args.labelled);
-            let labelled = windows::labelled(&windows::read(&source, config)?, &labels);
-            of_candidate = Some(Quality::of(&candidate, &labelled)?);
-            of_current = current
-                .as_ref()
-                .map(|forest| Quality::of(forest, &labelled))
-                .transpose()?;
+            // Each on windows of its own length.
+            let of = |forest: &Forest| -> Result<Quality> {
+                let labelled = windows::labelled(&source, window_of(forest), config, &labels)?;
+                Ok(Quality::of(forest, &labelled)?)
+            };
+            of_candidate = Some(of(&candidate)?);
+            of_current = current.as_ref().map(of).transpose()?;
         }
         println!(
             "{name}@{version} over {} windows, {:.1} days: {:.1} alerts a day{}",

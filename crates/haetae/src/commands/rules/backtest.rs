@@ -1,9 +1,8 @@
 //! `rules backtest`: what rules would have told over what is stored.
 
-use crate::cli::{BacktestArgs, InputArgs, TextOrJson};
-use crate::commands::reading::read_all;
+use super::replay::replay;
+use crate::cli::{BacktestArgs, TextOrJson};
 use crate::commands::reloading::read_rules;
-use crate::commands::stored::Stored;
 use crate::config::Config;
 use anyhow::{Result, bail};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
@@ -68,36 +67,10 @@ pub fn run(args: &BacktestArgs, config: &Config) -> Result<ExitCode> {
     }
     let wanted = wanted(&rules, args)?;
     let mut engine = Engine::new(rules.clone(), EngineOptions::one_shot());
-    let columns = engine.columns();
-    let (start, end, days, events) = if args.from.is_empty() {
-        let stored = Stored::last(config, args.last)?;
-        let events = stored.read(&columns, |batch| {
-            engine.observe(batch);
-        })?;
-        (stored.start, stored.end, stored.days(), events)
-    } else {
-        let input = InputArgs {
-            inputs: args.from.clone(),
-            format: args.format.clone(),
-            format_string: None,
-            time_zone: None,
-        };
-        let mut seen: Option<(i64, i64)> = None;
-        let counts = read_all(&input, config, &columns, |step| {
-            if let Some(batch) = &step.batch {
-                if let Some((low, high)) = batch.ts_range() {
-                    seen = Some(seen.map_or((low, high), |(l, h)| (l.min(low), h.max(high))));
-                }
-                engine.observe(batch);
-            }
-            Ok(())
-        })?;
-        let (low, high) = seen.unwrap_or((0, 0));
-        let days = (high - low).max(1) as f64 / haetae_event::time::DAY_US as f64;
-        (Micros(low), Micros(high), days, counts.events)
-    };
-    let findings = crate::commands::detect::findings(&mut engine);
-    let report = report(&rules, &wanted, &findings, (start, end, days, events));
+    let replayed = replay(&mut engine, config, (args.last, &args.from, &args.format))?;
+    let (start, end, events) = (replayed.start, replayed.end, replayed.events);
+    let findings = crate::commands::detect::findings(&mut engine, config)?;
+    let report = report(&rules, &wanted, &findings, (start, end, replayed.days(), events));
     match args.output {
         TextOrJson::Json => println!("{}", serde_json::to_string_pretty(&report)?),
         TextOrJson::Text => text(&report, config)?,

@@ -1,20 +1,26 @@
 //! `rules eval`: how well findings tell the truth of simulated traffic.
+//!
+//! What counts is what was told, not what is left of it in the end: a finding keeps the highest
+//! level it ever had, also when it was lowered or withdrawn later, since whoever was woken for it
+//! was woken. How many were withdrawn stands beside the scores.
 
-use crate::cli::{EvalArgs, InputArgs, TextOrJson};
-use crate::commands::reading::read_all;
+use super::names::LabelledNames;
+use super::ordered::{self, Findings, read};
+use crate::cli::{EvalArgs, TextOrJson};
 use crate::commands::reloading::read_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
-use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
-use haetae_detect::{Closing, Engine, EngineOptions, Evaluation};
+use haetae_detect::{Closing, Engine, EngineOptions, Evaluation, RuleSet, risk};
 use haetae_event::time::SECOND_US;
-use haetae_event::{Dataset, Entity, EventBatch, Finding, Level, Micros};
+use haetae_event::{Clock, Entity, Finding, Level, Micros, SystemClock};
+use haetae_pipeline::Claims;
 use haetae_simulate::Labels;
-use haetae_simulate::score::{Options, Told, render, score};
+use haetae_simulate::score::{Options, ScoreReport, Told, render, score};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Event time between two looks of the engine, as between two commits of the service.
 const STEP_US: i64 = 10 * SECOND_US;
@@ -28,17 +34,45 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         .with_context(|| format!("cannot read {}", args.labels.display()))?;
     let labels: Labels = serde_json::from_str(&text)
         .with_context(|| format!("{} is no labels.json of haetae simulate", args.labels.display()))?;
-    let told = if args.from.is_empty() {
-        told_by(&args.findings)?
+    let (told, withdrawn) = if args.from.is_empty() {
+        (told_by(&args.findings)?, None)
     } else {
-        as_the_service_would(args, config)?
+        let tellings = as_the_service_would(args, config, &labels)?;
+        let withdrawn = tellings.withdrawn();
+        (tellings.told(), Some(withdrawn))
     };
-    let report = score(&labels, &told, &Options::default());
+    let report = Report {
+        score: score(&labels, &told, &Options::default()),
+        withdrawn,
+    };
     match args.output {
         TextOrJson::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-        TextOrJson::Text => print!("{}", render(&report)),
+        TextOrJson::Text => {
+            print!("{}", render(&report.score));
+            if let Some(Withdrawn { all, notified }) = report.withdrawn {
+                println!("told and withdrawn: {all}, {notified} of them notified");
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    score: ScoreReport,
+    /// Unknown of findings that are read from a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<Withdrawn>,
+}
+
+/// Findings that were told and do not hold in the end.
+#[derive(Clone, Copy, Serialize)]
+struct Withdrawn {
+    /// Those that are scored at all.
+    all: usize,
+    /// Of them those that were notifications.
+    notified: usize,
 }
 
 fn told(finding: &Finding, told_at: Micros) -> Told {
@@ -72,89 +106,23 @@ fn told_by(path: &str) -> Result<Vec<Told>> {
     Ok(all)
 }
 
-/// Rows of one dataset, put in order of time.
-struct Ordered {
-    batches: Vec<EventBatch>,
-    /// Event time, batch, row.
-    rows: Vec<(i64, usize, usize)>,
-    next: usize,
-}
-
-impl Ordered {
-    /// Rows before `until`, those given already left out.
-    fn before(&mut self, until: i64) -> Result<Option<EventBatch>> {
-        let from = self.next;
-        self.next += self.rows[from..].partition_point(|row| row.0 < until);
-        let Some(first) = self.batches.first().filter(|_| self.next > from) else {
-            return Ok(None);
-        };
-        let picked: Vec<(usize, usize)> = self.rows[from..self.next]
-            .iter()
-            .map(|&(_, batch, row)| (batch, row))
-            .collect();
-        let records: Vec<&RecordBatch> = self.batches.iter().map(|batch| &batch.records).collect();
-        Ok(Some(EventBatch {
-            records: interleave_record_batch(&records, &picked)?,
-            ..first.clone()
-        }))
-    }
-}
-
-fn read(args: &EvalArgs, config: &Config, engine: &Engine) -> Result<Vec<Ordered>> {
-    let input = InputArgs {
-        inputs: args.from.clone(),
-        format: None,
-        format_string: None,
-        time_zone: None,
-    };
-    // One dataset of one schema is put together: formats of a dataset may differ in columns.
-    let mut found: BTreeMap<(Dataset, String), Ordered> = BTreeMap::new();
-    read_all(&input, config, &engine.columns(), |step| {
-        let Some(mut batch) = step.batch else {
-            return Ok(());
-        };
-        batch.compact();
-        let names: Vec<String> = batch
-            .records
-            .schema()
-            .fields()
-            .iter()
-            .map(|f| f.name().clone())
-            .collect();
-        let ordered = found
-            .entry((batch.dataset, names.join(",")))
-            .or_insert_with(|| Ordered {
-                batches: Vec::new(),
-                rows: Vec::new(),
-                next: 0,
-            });
-        let number = ordered.batches.len();
-        let times = batch.ts().values().iter().enumerate();
-        ordered.rows.extend(times.map(|(row, &ts)| (ts, number, row)));
-        ordered.batches.push(batch);
-        Ok(())
-    })?;
-    let mut all: Vec<Ordered> = found.into_values().collect();
-    for ordered in &mut all {
-        ordered.rows.sort_unstable();
-    }
-    Ok(all)
-}
-
-/// Tells after every ten seconds of event time, with windows closed 90 s after their end.
-fn as_the_service_would(args: &EvalArgs, config: &Config) -> Result<Vec<Told>> {
+/// Tells after every ten seconds of event time, with windows closed 90 s after their end. The name
+/// system is that of the labels: nobody is asked.
+fn as_the_service_would(args: &EvalArgs, config: &Config, labels: &Labels) -> Result<Tellings> {
     let rules = read_rules(
         args.rules.as_deref().or(config.rules_dir.as_deref()),
         &config.cost,
     )?;
     let mut engine = Engine::new(rules, EngineOptions::default());
-    let mut input = read(args, config, &engine)?;
-    let first = input.iter().filter_map(|o| o.rows.first()).map(|row| row.0).min();
-    let last = input.iter().filter_map(|o| o.rows.last()).map(|row| row.0).max();
-    let (Some(first), Some(last)) = (first, last) else {
+    let mut input = read(&args.from, None, config, &engine)?;
+    let Some((first, last)) = ordered::range(&input) else {
         bail!("there are no events in what --from names");
     };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let names = LabelledNames::of(labels).map(Arc::new);
+    let mut claims = names.map_or_else(Claims::default, |names| Claims::new(names, clock));
     let mut findings = Findings::default();
+    let mut tellings = Tellings::default();
     let mut now = first;
     while now <= last.saturating_add(LATENESS_US) {
         now = now.saturating_add(STEP_US);
@@ -163,39 +131,110 @@ fn as_the_service_would(args: &EvalArgs, config: &Config) -> Result<Vec<Told>> {
                 engine.observe(&batch);
             }
         }
-        findings.take(engine.evaluate(&Closing::at(now - LATENESS_US)), now);
+        let evaluation = claims.judge(engine.evaluate(&Closing::at(now - LATENESS_US)));
+        tellings.take(evaluation.clone(), now);
+        findings.take(evaluation, now);
     }
-    findings.take(engine.evaluate(&Closing::everything()), now);
-    let all = findings.0.into_values().flatten();
-    Ok(all.map(|(finding, told_at)| told(&finding, told_at)).collect())
+    let evaluation = claims.judge(engine.evaluate(&Closing::everything()));
+    tellings.take(evaluation.clone(), now);
+    findings.take(evaluation, now);
+    let all: Vec<(Finding, Micros)> = findings.into_all().collect();
+    tellings.sums = sums(&all, engine.rules(), config);
+    Ok(tellings)
 }
 
-/// Findings by rule and entity, in their latest form, with the time of their first telling.
-#[derive(Default)]
-struct Findings(BTreeMap<(String, Entity), Vec<(Finding, Micros)>>);
+/// What small findings add up to in the end, told with the last of those it is made of.
+fn sums(all: &[(Finding, Micros)], rules: &RuleSet, config: &Config) -> Vec<(Finding, Micros)> {
+    let mut findings: Vec<Finding> = all.iter().map(|(finding, _)| finding.clone()).collect();
+    risk::with_sums(&mut findings, rules, config.notify.min_level);
+    let sums = findings.drain(all.len()..);
+    sums.map(|sum| {
+        let parts = all.iter().filter(|(part, _)| {
+            let bearer = risk::bearer(&part.entity);
+            bearer.is_some_and(|bearer| bearer == sum.entity) && part.window.touches(&sum.window, 0)
+        });
+        let told_at = parts.map(|(_, told_at)| *told_at).max();
+        let told_at = told_at.unwrap_or(sum.window.end);
+        (sum, told_at)
+    })
+    .collect()
+}
 
-impl Findings {
-    /// What touches a finding of the same rule and entity is that finding, and what is withdrawn
-    /// goes.
+/// Findings by rule and entity, each as it was told at its worst.
+#[derive(Default)]
+struct Tellings {
+    ever: BTreeMap<(String, Entity), Vec<Ever>>,
+    /// What small findings added up to in the end.
+    sums: Vec<(Finding, Micros)>,
+}
+
+/// One finding from its first telling on.
+struct Ever {
+    /// With the latest window, the highest level it ever had, and the time of its first telling
+    /// at a level that is scored.
+    told: Told,
+    withdrawn: bool,
+}
+
+impl Ever {
+    /// Goes on from what was told before.
+    fn follow(&mut self, former: &Ever, level_min: Level) {
+        let told = &mut self.told;
+        // Told below what is scored is not told yet.
+        let (was, is) = (former.told.level >= level_min, told.level >= level_min);
+        if was || !is {
+            told.told_at = told.told_at.min(former.told.told_at);
+        }
+        told.level = told.level.max(former.told.level);
+        told.may_block |= former.told.may_block;
+    }
+}
+
+impl Tellings {
+    /// What touches a finding of the same rule and entity is that finding.
     fn take(&mut self, evaluation: Evaluation, now: i64) {
+        let level_min = Options::default().level_min;
         for gone in evaluation.withdrawn {
-            if let Some(known) = self.0.get_mut(&(gone.rule_id, gone.entity)) {
-                known.retain(|(finding, _)| !finding.window.touches(&gone.window, 0));
+            let known = self.ever.get_mut(&(gone.rule_id, gone.entity));
+            for ever in known.into_iter().flatten() {
+                ever.withdrawn |= ever.told.window.touches(&gone.window, 0);
             }
         }
         for episode in evaluation.episodes {
             let finding = Finding::from_episode(episode);
-            let key = (finding.rule_id.clone(), finding.entity.clone());
-            let known = self.0.entry(key).or_default();
-            let mut told_at = Micros(now);
-            known.retain(|(former, at)| {
-                let same = former.window.touches(&finding.window, finding.gap_us);
+            let known = self
+                .ever
+                .entry((finding.rule_id.clone(), finding.entity.clone()))
+                .or_default();
+            let mut ever = Ever {
+                told: told(&finding, Micros(now)),
+                withdrawn: false,
+            };
+            known.retain(|former| {
+                let same = former.told.window.touches(&finding.window, finding.gap_us);
                 if same {
-                    told_at = told_at.min(*at);
+                    ever.follow(former, level_min);
                 }
                 !same
             });
-            known.push((finding, told_at));
+            known.push(ever);
         }
+    }
+
+    fn withdrawn(&self) -> Withdrawn {
+        let options = Options::default();
+        let gone = || self.ever.values().flatten().filter(|ever| ever.withdrawn);
+        Withdrawn {
+            all: gone().filter(|ever| ever.told.level >= options.level_min).count(),
+            notified: gone()
+                .filter(|ever| ever.told.level >= options.notify_min)
+                .count(),
+        }
+    }
+
+    fn told(self) -> Vec<Told> {
+        let sums = self.sums.iter().map(|(sum, told_at)| told(sum, *told_at));
+        let ever = self.ever.into_values().flatten().map(|ever| ever.told);
+        ever.chain(sums).collect()
     }
 }

@@ -4,8 +4,11 @@ mod backtest;
 mod eval;
 mod lint;
 mod list;
-
+mod names;
+mod ordered;
+mod replay;
 mod testing;
+mod tune;
 
 use crate::cli::RulesCommand;
 use crate::config::Config;
@@ -22,5 +25,6 @@ pub fn run(command: &RulesCommand, config: &Config) -> Result<ExitCode> {
         RulesCommand::Test { path } => testing::run(path.as_deref().or(config.rules_dir.as_deref()), config),
         RulesCommand::Eval(args) => eval::run(args, config),
         RulesCommand::Backtest(args) => backtest::run(args, config),
+        RulesCommand::Tune(args) => tune::run(args, config),
     }
 }

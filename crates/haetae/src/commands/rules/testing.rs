@@ -141,7 +141,8 @@ fn check(case: &Case, rules: &RuleSet) -> Result<()> {
         let mut loaded = rules.loaded().iter().map(|l| l.document.attributes());
         code || loaded.any(|a| a.id == wanted || a.name.as_deref() == Some(wanted))
     };
-    for wanted in case.told.iter().chain(&case.silent).filter(|name| !known(name)) {
+    let mut named = case.told.iter().chain(&case.silent);
+    if let Some(wanted) = named.find(|name| !known(name)) {
         bail!("no rule has the id or name {wanted:?}; `haetae rules list` has all of them");
     }
     Ok(())
