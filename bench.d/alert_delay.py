@@ -51,10 +51,10 @@ class Webhook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def get(port, path):
+def get(port, path, token):
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        link.request("GET", path)
+        link.request("GET", path, headers={"authorization": f"Bearer {token}"})
         reply = link.getresponse()
         body = reply.read()
         if reply.status != 200:
@@ -75,9 +75,13 @@ def send(port, lines, stop):
             at += 1
         if batch:
             headers = {"content-type": "application/x-ndjson", "idempotency-key": f"delay-{number}"}
-            link.request("POST", "/v1/ingest?dataset=web", body=b"".join(batch), headers=headers)
-            reply = link.getresponse()
-            reply.read()
+            try:
+                link.request("POST", "/v1/ingest?dataset=web", body=b"".join(batch), headers=headers)
+                reply = link.getresponse()
+                reply.read()
+            except OSError:  # a connection the service has closed; the key makes the same batch one
+                link.close()
+                continue
             if reply.status == 429:
                 time.sleep(0.5)
                 continue
@@ -87,10 +91,10 @@ def send(port, lines, stop):
         time.sleep(SEND_EVERY_S)
 
 
-def look(port, seen, stop):
+def look(port, token, seen, stop):
     """First sight of each finding's entity."""
     while not stop.is_set():
-        for finding in get(port, "/v1/findings?limit=1000"):
+        for finding in get(port, "/v1/findings?limit=10000", token):
             key = (finding["entity"]["kind"], finding["entity"]["value"])
             seen.setdefault(key, time.time())
         time.sleep(LOOK_EVERY_S)
@@ -150,8 +154,10 @@ def main():
             stop, seen = threading.Event(), {}
             try:
                 time.sleep(5)
+                with open(os.path.join(folder, "data", "local.token"), encoding="ascii") as file:
+                    token = file.read().strip()
                 threads = [threading.Thread(target=send, args=(port, lines, stop), daemon=True),
-                           threading.Thread(target=look, args=(port, seen, stop), daemon=True)]
+                           threading.Thread(target=look, args=(port, token, seen, stop), daemon=True)]
                 for thread in threads:
                     thread.start()
                 end = lines[-1][0] + AFTER_S
