@@ -29,11 +29,7 @@ pub fn print(report: &Report, config: &Config) -> Result<()> {
         report.budget, report.budget_in_period, report.level, report.notified_now, report.notified_then
     )?;
     if let Some(week) = &report.next_week {
-        let by = if week.weekdays_told_apart {
-            ", weekdays told apart"
-        } else {
-            ""
-        };
+        let by = apart(week.weekdays_told_apart);
         writeln!(
             out,
             "next week: {}; unchanged: {} (median and 80 % range, from {} days{by})",
@@ -80,6 +76,10 @@ pub fn print(report: &Report, config: &Config) -> Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+fn apart(weekdays: bool) -> &'static str {
+    if weekdays { ", weekdays told apart" } else { "" }
 }
 
 fn range(range: Range) -> String {
