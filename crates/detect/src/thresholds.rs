@@ -39,7 +39,10 @@ struct Entry {
     was: Option<Map<String, Value>>,
     /// For people.
     #[serde(default)]
-    #[allow(dead_code)]
+    #[allow(
+        dead_code,
+        reason = "accepted so that a file may say why; nobody else reads it"
+    )]
     reason: Option<String>,
 }
 

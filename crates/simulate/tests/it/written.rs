@@ -20,7 +20,7 @@ fn objects(plan: &Plan) -> (BTreeMap<String, Vec<u8>>, haetae_simulate::Written)
     (all, written)
 }
 
-#[allow(clippy::disallowed_methods)] // own output, a few megabytes
+#[allow(clippy::disallowed_methods, reason = "own output, a few megabytes")]
 fn unzip(bytes: &[u8]) -> String {
     let mut text = String::new();
     MultiGzDecoder::new(bytes)
