@@ -11,6 +11,7 @@
 //! Bounded: clients with the fewest requests go first.
 
 use crate::behaviours::paths::path_of;
+use crate::behaviours::scope_of;
 use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
@@ -170,16 +171,6 @@ impl Claims {
         found.map(|m| self.owners[m.pattern().as_usize()]).min()
     }
 
-    fn scope(&mut self, batch: &EventBatch) -> u16 {
-        let same =
-            |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
-        let at = self.scopes.iter().position(same).unwrap_or_else(|| {
-            self.scopes.push((batch.tenant.clone(), batch.dataset));
-            self.scopes.len() - 1
-        });
-        u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
-    }
-
     fn count(&mut self, key: Key, ts: i64, path: &str) {
         let visit = self.visits.entry(key).or_default();
         visit.dirty = true;
@@ -331,7 +322,7 @@ impl Detector for Claims {
             let Some(claim) = claim else {
                 continue;
             };
-            let scope = *scope.get_or_insert_with(|| self.scope(batch));
+            let scope = *scope.get_or_insert_with(|| scope_of(&mut self.scopes, batch));
             let path = match uris.value(row) {
                 Value::Text(uri) => path_of(uri),
                 _ => "",

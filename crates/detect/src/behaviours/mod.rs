@@ -12,6 +12,17 @@ pub mod site;
 
 use crate::detector::Detector;
 use crate::detectors::Detectors;
+use haetae_event::{Dataset, EventBatch, TenantId};
+
+/// The number of a batch's tenant and dataset among `scopes`, to which new ones are added.
+fn scope_of(scopes: &mut Vec<(TenantId, Dataset)>, batch: &EventBatch) -> u16 {
+    let same = |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
+    let at = scopes.iter().position(same).unwrap_or_else(|| {
+        scopes.push((batch.tenant.clone(), batch.dataset));
+        scopes.len() - 1
+    });
+    u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
+}
 
 /// A built-in detector.
 struct Maker {

@@ -17,6 +17,7 @@ pub mod settings;
 mod tally;
 
 use crate::behaviours::sample;
+use crate::behaviours::scope_of;
 use crate::detector::{Detector, Rows, Verdict, reconcile};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
@@ -94,16 +95,6 @@ impl Logins {
             tallies: AHashMap::new(),
             bytes: 0,
         }))
-    }
-
-    fn scope(&mut self, batch: &EventBatch) -> u16 {
-        let same =
-            |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
-        let at = self.scopes.iter().position(same).unwrap_or_else(|| {
-            self.scopes.push((batch.tenant.clone(), batch.dataset));
-            self.scopes.len() - 1
-        });
-        u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
     }
 
     fn count(&mut self, key: Key, seen: &Seen<'_>) {
@@ -225,7 +216,7 @@ impl Detector for Logins {
             let Some((outcome, path)) = reader.attempt(row) else {
                 continue;
             };
-            let scope = *scope.get_or_insert_with(|| self.scope(batch));
+            let scope = *scope.get_or_insert_with(|| scope_of(&mut self.scopes, batch));
             let [address, account, agent, fingerprint] =
                 [&rows.src_ip, &accounts, &agents, &fingerprints].map(|column| text(column, row));
             let (address, account) = (address.as_deref(), account.as_deref());

@@ -19,6 +19,7 @@ mod steps;
 mod visit;
 
 use crate::behaviours::sample;
+use crate::behaviours::scope_of;
 use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
@@ -115,16 +116,6 @@ impl Payments {
             told: BTreeMap::new(),
             left: Vec::new(),
         }))
-    }
-
-    fn scope(&mut self, batch: &EventBatch) -> u16 {
-        let same =
-            |(tenant, dataset): &(TenantId, Dataset)| *tenant == batch.tenant && *dataset == batch.dataset;
-        let at = self.scopes.iter().position(same).unwrap_or_else(|| {
-            self.scopes.push((batch.tenant.clone(), batch.dataset));
-            self.scopes.len() - 1
-        });
-        u16::try_from(at).expect("tenants and datasets are configured, far fewer than 2^16")
     }
 
     fn closed(&self, scope: u16, closing: &Closing) -> i64 {
@@ -466,7 +457,7 @@ impl Detector for Payments {
             };
             let with = if known == Known::Address { agent } else { None };
             let hash = rows.hasher.hash_one((name, with));
-            let scope = *scope.get_or_insert_with(|| self.scope(batch));
+            let scope = *scope.get_or_insert_with(|| scope_of(&mut self.scopes, batch));
             let visit = self.visits.entry(Key { scope, known, hash }).or_default();
             let before = if visit.is_empty() { 0 } else { visit.bytes() };
             visit.add(step, &self.shape);

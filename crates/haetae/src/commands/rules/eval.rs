@@ -10,12 +10,13 @@ use crate::cli::{EvalArgs, TextOrJson};
 use crate::commands::reloading::read_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
+use haetae_detect::cost::{PriceTable, Tariff, Usage};
 use haetae_detect::{Closing, Engine, EngineOptions, Evaluation, RuleSet, risk};
 use haetae_event::time::SECOND_US;
 use haetae_event::{Clock, Entity, Finding, Level, Micros, SystemClock};
 use haetae_pipeline::Claims;
 use haetae_simulate::Labels;
-use haetae_simulate::score::{Options, ScoreReport, Told, render, score};
+use haetae_simulate::score::{Options, Prices, ScoreReport, Told, render, score};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
@@ -34,15 +35,23 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         .with_context(|| format!("cannot read {}", args.labels.display()))?;
     let labels: Labels = serde_json::from_str(&text)
         .with_context(|| format!("{} is no labels.json of haetae simulate", args.labels.display()))?;
+    let rules = read_rules(
+        args.rules.as_deref().or(config.rules_dir.as_deref()),
+        &config.cost,
+    )?;
+    let options = Options {
+        prices: Some(prices(&rules, config)),
+        ..Options::default()
+    };
     let (told, withdrawn) = if args.from.is_empty() {
         (told_by(&args.findings)?, None)
     } else {
-        let tellings = as_the_service_would(args, config, &labels)?;
+        let tellings = as_the_service_would(args, config, &labels, rules)?;
         let withdrawn = tellings.withdrawn();
         (tellings.told(), Some(withdrawn))
     };
     let report = Report {
-        score: score(&labels, &told, &Options::default()),
+        score: score(&labels, &told, &options),
         withdrawn,
     };
     match args.output {
@@ -55,6 +64,28 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the units of an attack add to the bill, under the configured plan.
+fn prices(rules: &RuleSet, config: &Config) -> Prices {
+    let table = rules.detectors().and_then(|detectors| detectors.prices.clone());
+    let table = table.unwrap_or_else(|| Arc::new(PriceTable::builtin()));
+    let tariff = Tariff::new(&table, &config.cost);
+    let usd = |usage: Usage| tariff.marginal(&usage).total();
+    Prices {
+        per_million_requests: usd(Usage {
+            requests: 1_000_000,
+            ..Usage::default()
+        }),
+        per_gb_out: usd(Usage {
+            bytes_out: 1_000_000_000,
+            ..Usage::default()
+        }),
+        per_million_origin_requests: usd(Usage {
+            origin_requests: 1_000_000,
+            ..Usage::default()
+        }),
+    }
 }
 
 #[derive(Serialize)]
@@ -108,11 +139,12 @@ fn told_by(path: &str) -> Result<Vec<Told>> {
 
 /// Tells after every ten seconds of event time, with windows closed 90 s after their end. The name
 /// system is that of the labels: nobody is asked.
-fn as_the_service_would(args: &EvalArgs, config: &Config, labels: &Labels) -> Result<Tellings> {
-    let rules = read_rules(
-        args.rules.as_deref().or(config.rules_dir.as_deref()),
-        &config.cost,
-    )?;
+fn as_the_service_would(
+    args: &EvalArgs,
+    config: &Config,
+    labels: &Labels,
+    rules: RuleSet,
+) -> Result<Tellings> {
     let mut engine = Engine::new(rules, EngineOptions::default());
     let mut input = read(&args.from, None, config, &engine)?;
     let Some((first, last)) = ordered::range(&input) else {
