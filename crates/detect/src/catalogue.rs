@@ -77,7 +77,8 @@ fn detectors() -> Result<Vec<Entry>, serde_saphyr::Error> {
             return None;
         };
         let mut text = |key: &str| settings.remove(key).and_then(|v| v.as_str().map(str::to_owned));
-        let (why, level) = (text("why").unwrap_or_default(), text("level"));
+        let why = text("why").unwrap_or_default();
+        let level = text("level").or_else(|| text("level_min").map(|least| format!("from {least} on")));
         let falsepositives = texts(settings.remove("falsepositives"));
         settings.remove("enabled");
         Some(Entry {
@@ -141,10 +142,10 @@ pub fn markdown(entries: &[Entry]) -> String {
     out
 }
 
-/// Numbers and words of a section, lists of numbers included; those of its parts are not.
+/// Numbers and words of a section, and lists of them; those of its parts are not.
 fn thresholds(settings: &Map<String, Value>) -> Option<String> {
     let plain = |value: &Value| match value {
-        Value::Array(list) => list.iter().all(Value::is_number),
+        Value::Array(list) => list.iter().all(|value| value.is_number() || value.is_string()),
         Value::Object(_) => false,
         _ => true,
     };

@@ -6,6 +6,7 @@ use crate::behaviours::accounts::settings::Accounts;
 use crate::behaviours::crawlers::Crawlers;
 use crate::behaviours::edos::EdosSettings;
 use crate::behaviours::payment::settings::Payment;
+use crate::blocking::BlockingSettings;
 use crate::cost::{CostMeter, CostOptions, PriceTable};
 use crate::risk::RiskSettings;
 use network::{
@@ -43,6 +44,7 @@ pub struct Detectors {
     pub exfiltration: Option<Exfiltration>,
     pub known_bad: Option<KnownBad>,
     pub risk: Option<RiskSettings>,
+    pub blocking: Option<BlockingSettings>,
 }
 
 /// Former days that are needed before they are the baseline.
@@ -220,10 +222,21 @@ fn of_all_datasets() -> impl Iterator<Item = &'static str> {
     rules_of(COSTS).iter().chain(rules_of(SUMS)).copied()
 }
 
+/// Whether a code detector has a rule of this name, which is its id before the dataset.
+pub fn is_rule(name: &str) -> bool {
+    RULES.iter().any(|(_, rules)| rules.contains(&name))
+}
+
 /// Whether a code detector has a rule of this id. What a model or a crawler is called is its
 /// owner's choice.
 pub fn has_rule(id: &str) -> bool {
-    let named = ["claimed_crawler.", "isolation_forest."];
+    let named = [
+        "claimed_crawler.",
+        "fake_crawler.",
+        "unverified_crawler.",
+        "verified_crawler.",
+        "isolation_forest.",
+    ];
     let of_dataset = |(rule, dataset): (&str, &str)| {
         by_dataset().any(|known| known == rule) && haetae_event::Dataset::parse(dataset).is_some()
     };
@@ -272,6 +285,7 @@ impl Detectors {
             exfiltration: other.exfiltration.or(self.exfiltration),
             known_bad: other.known_bad.or(self.known_bad),
             risk: other.risk.or(self.risk),
+            blocking: other.blocking.or(self.blocking),
         }
     }
 }

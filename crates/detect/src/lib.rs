@@ -9,6 +9,7 @@
 //! `EventBatch → match (rule × row) → cells (key, time) → sliding windows → Episode`
 
 pub mod behaviours;
+pub mod blocking;
 pub mod catalogue;
 pub mod columns;
 pub mod cost;

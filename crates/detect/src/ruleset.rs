@@ -172,6 +172,13 @@ impl RuleSet {
     pub fn load_detectors(&mut self, file: &str, text: &str) {
         match serde_saphyr::from_str::<Detectors>(text) {
             Ok(detectors) => {
+                let blocking = detectors.blocking.as_ref();
+                if let Some(name) = blocking.and_then(|blocking| blocking.unknown()) {
+                    let message = format!("`blocking.except` names `{name}`, which no detector tells");
+                    let hint = "the ids of `haetae rules list`, without the dataset: [macro]";
+                    self.report(file, None, "detectors-blocking", &message, hint);
+                    return;
+                }
                 let known = self.detectors.take().unwrap_or_default();
                 self.detectors = Some(known.overlaid(detectors));
             }

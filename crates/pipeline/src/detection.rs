@@ -254,7 +254,9 @@ impl Detection {
 
     /// What is found, as it is told and kept.
     fn told(&mut self, evaluation: Evaluation) -> Evaluation {
-        let evaluation = self.claims.judge(evaluation);
+        let mut evaluation = self.claims.judge(evaluation);
+        // By the names that claims are told under.
+        self.engine.leave_out_excepted(&mut evaluation);
         self.privacy.told(self.clients.accounts.told(evaluation))
     }
 

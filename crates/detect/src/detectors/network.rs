@@ -69,6 +69,8 @@ pub struct ManyToOne {
     pub count_min: u64,
     /// Times the median minute.
     pub factor_min: f64,
+    /// Web: or so many times the median minute of one path, which is asked for `count_min` times.
+    pub path_factor_min: f64,
     pub sources_min: u64,
     /// Distinct sources, times the median minute.
     pub sources_factor_min: f64,

@@ -32,13 +32,19 @@ impl Engine {
         let mut evaluation = std::mem::take(&mut self.state.pending).followed_by(now);
         self.price(&mut evaluation);
         self.prune_by_age();
+        self.leave_out_excepted(&mut evaluation);
+        evaluation
+    }
+
+    /// Drops and counts what exceptions cover. Who gives episodes another rule id after
+    /// [`Engine::evaluate`] asks once more: people except what they were told.
+    pub fn leave_out_excepted(&mut self, evaluation: &mut Evaluation) {
         let exceptions = self.rules.exceptions();
         let found = evaluation.episodes.len();
         evaluation
             .episodes
             .retain(|episode| !exceptions.iter().any(|exception| exception.covers(episode)));
         self.state.stats.excepted += (found - evaluation.episodes.len()) as u64;
-        evaluation
     }
 
     /// Judges every key with news.

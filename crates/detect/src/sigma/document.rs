@@ -37,6 +37,8 @@ pub struct Custom {
     pub gap_us: Option<i64>,
     /// Risk score, 0 to 100, in place of the level's.
     pub risk: Option<u8>,
+    /// Whether its findings may block an address; absent: by level and confidence.
+    pub block: Option<bool>,
     /// Of a filter: which sign its condition has.
     pub filter: Option<super::filter::Sign>,
 }
@@ -180,7 +182,8 @@ pub fn attributes(map: &Map<String, Value>) -> Result<Attributes, ItemProblem> {
 fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     let mut custom = Custom::default();
     let Some(value) = value else { return Ok(custom) };
-    let bad = "haetae: {entity: [field], proxy_aware: true, gap: 10m, risk: 0..100, filter: exclude}";
+    let bad =
+        "haetae: {entity: [field], proxy_aware: true, gap: 10m, risk: 0..100, block: false, filter: exclude}";
     for (key, value) in value.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
             ("entity", Value::Array(fields)) => {
@@ -190,6 +193,7 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
                     .collect();
             }
             ("proxy_aware", Value::Bool(on)) => custom.proxy_aware = *on,
+            ("block", Value::Bool(may)) => custom.block = Some(*may),
             ("risk", Value::Number(score)) if score.as_u64().is_some_and(|score| score <= 100) => {
                 custom.risk = score.as_u64().and_then(|score| u8::try_from(score).ok());
             }

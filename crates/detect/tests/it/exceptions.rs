@@ -128,3 +128,23 @@ fn a_slip_of_the_pen_is_told_with_what_may_be_meant() {
         );
     }
 }
+
+/// A claim of a crawler gets another rule id after the engine has told it: people except what they
+/// were told.
+#[test]
+fn what_is_renamed_after_the_engine_is_excepted_by_its_new_name() {
+    let text = "exceptions:\n  - {rule: fake_crawler.web, entity: 192.0.2.0/24, until: 2027-01-01, owner: kim, reason: r}\n";
+    let rules = rules(text);
+    assert!(rules.diagnostics().is_empty(), "{:?}", rules.diagnostics());
+    let mut engine = Engine::new(rules, EngineOptions::one_shot());
+    engine.observe(&batch(Dataset::Web, &visits()));
+    let mut evaluation = engine.evaluate(&Closing::everything());
+    assert_eq!(evaluation.episodes.len(), 3);
+    for episode in &mut evaluation.episodes {
+        episode.rule_id = "fake_crawler.web".into();
+    }
+    engine.leave_out_excepted(&mut evaluation);
+    let left = evaluation.episodes.iter().map(|e| e.entity.value.as_str());
+    assert_eq!(left.collect::<Vec<_>>(), ["192.0.3.7"]);
+    assert_eq!(engine.stats().excepted, 2);
+}

@@ -1,6 +1,7 @@
 //! Boundary tests: rules on events, order independence, measures on shared data.
 
 mod batches;
+mod blocking;
 mod bounds;
 mod cases;
 mod catalogue;

@@ -44,7 +44,8 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
 /// # Errors
 /// When the check of crawlers cannot be set up.
 pub fn findings(engine: &mut Engine, config: &Config) -> Result<Vec<Finding>> {
-    let evaluation = judged(engine.evaluate(&Closing::everything()), config)?;
+    let evaluation = engine.evaluate(&Closing::everything());
+    let evaluation = judged(evaluation, engine, config)?;
     let mut findings: Vec<Finding> = evaluation
         .episodes
         .into_iter()

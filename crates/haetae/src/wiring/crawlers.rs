@@ -2,8 +2,8 @@
 
 use crate::config::{Config, CrawlersConfig};
 use anyhow::Result;
-use haetae_detect::Evaluation;
 use haetae_detect::behaviours::crawlers::CLAIMED;
+use haetae_detect::{Engine, Evaluation};
 use haetae_enrich::crawlers::{
     Patient, RangesFolder, RangesNews, Resolver, Table, Verification, VerificationConfig,
 };
@@ -118,7 +118,7 @@ fn resolver(settings: &CrawlersConfig, tell: &Tell) -> Result<Option<Arc<dyn Res
 ///
 /// # Errors
 /// As [`CrawlerCheck::new`].
-pub fn judged(evaluation: Evaluation, config: &Config) -> Result<Evaluation> {
+pub fn judged(evaluation: Evaluation, engine: &mut Engine, config: &Config) -> Result<Evaluation> {
     if !evaluation
         .episodes
         .iter()
@@ -133,5 +133,7 @@ pub fn judged(evaluation: Evaluation, config: &Config) -> Result<Evaluation> {
         tell(&format!("problem: {trouble}"));
     }
     let patient = Arc::new(check.patient(tell));
-    Ok(Claims::new(patient, clock).judge(evaluation))
+    let mut evaluation = Claims::new(patient, clock).judge(evaluation);
+    engine.leave_out_excepted(&mut evaluation);
+    Ok(evaluation)
 }

@@ -8,9 +8,11 @@
 //! taken for a visitor. Per-source thresholds see nothing of such an attack: each source stays below
 //! them.
 
+mod minute;
+
 use super::flow::{Address, Flow, Orientation};
 use super::scan::ip;
-use super::sketch::{Bits, Distinct, ENTROPY_MAX, Spread, no_bits};
+use super::sketch::{Bits, Distinct, ENTROPY_MAX, no_bits};
 use super::windows::{Kind, evidence};
 use super::{Part, Scopes};
 use crate::columns::Texts;
@@ -24,7 +26,9 @@ use haetae_event::asset::is_asset;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, EventBatch};
+use minute::{Figures, Minute};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Targets watched; of more the least busy quarter is forgotten: clients may write any host.
 const TARGETS_MAX: usize = 4_000;
@@ -38,7 +42,6 @@ const ASSET_MINUTES: i64 = 10;
 const DETAIL_MINUTES: i64 = 26 * 60;
 /// Close enough to the most that the sketch can say.
 const ENTROPY_FULL: f64 = ENTROPY_MAX - 0.7;
-const PATHS: usize = 64;
 /// A target without its minutes.
 const TARGET_BYTES: usize = 300;
 /// Share of a target's minute from which a source is named.
@@ -51,66 +54,6 @@ const KIND: Kind = Kind {
     gap_us: 5 * MINUTE_US,
     monotone: false,
 };
-
-/// What one minute held.
-#[derive(Debug, Default)]
-struct Minute {
-    count: u64,
-    /// Of the count, those that are no assets, and by class of path.
-    pages: u32,
-    paths: Option<Box<[u32; PATHS]>>,
-    spread: Spread,
-    /// Instead of `spread` when that was given up.
-    figures: Option<Figures>,
-    /// Its figures as they are now; reckoned when first needed after a change.
-    now: Option<Figures>,
-    /// Judged, and nothing there: stays so until a minute that it depends on changes.
-    quiet: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Figures {
-    count: f64,
-    sources: f64,
-    entropy: f64,
-}
-
-impl Minute {
-    fn figures(&self) -> Figures {
-        self.now.unwrap_or_else(|| self.reckon())
-    }
-
-    fn reckon(&self) -> Figures {
-        let count = self.count as f64;
-        match self.figures {
-            Some(figures) => Figures { count, ..figures },
-            None => Figures {
-                count,
-                sources: self.spread.sources() as f64,
-                entropy: self.spread.entropy(),
-            },
-        }
-    }
-
-    fn path_share(&self) -> f64 {
-        let most = self.paths.iter().flat_map(|paths| paths.iter()).max();
-        f64::from(most.copied().unwrap_or(0)) / f64::from(self.pages.max(1))
-    }
-
-    fn condense(&mut self) {
-        if self.figures.is_none() {
-            self.figures = Some(self.figures());
-            self.now = None;
-            self.spread = Spread::default();
-            self.paths = None;
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let paths = self.paths.as_ref().map_or(0, |_| PATHS * 4);
-        size_of::<Minute>() + 32 + self.spread.bytes() + paths
-    }
-}
 
 #[derive(Debug)]
 struct Target {
@@ -258,25 +201,12 @@ impl ManySources {
         let minute = target.minutes.entry(at).or_default();
         let before = if minute.count == 0 { 0 } else { minute.bytes() };
         target.rows += 1;
-        minute.count += 1;
-        minute.now = None;
-        if minute.figures.is_none() {
-            minute.spread.add(source);
-            match path {
-                Some(Some(path)) => {
-                    minute.pages += 1;
-                    let paths = minute.paths.get_or_insert_with(|| Box::new([0; PATHS]));
-                    paths[(path >> 58) as usize] += 1;
-                }
-                Some(None) => {
-                    let loaders = self.loaders.entry((scope, at)).or_default();
-                    let held = loaders.bytes();
-                    loaders.add(source.mixed() as u32);
-                    self.bytes = self.bytes + loaders.bytes() - held;
-                    self.loaded.insert(scope);
-                }
-                None => {}
-            }
+        if minute.add(source, path) {
+            let loaders = self.loaders.entry((scope, at)).or_default();
+            let held = loaders.bytes();
+            loaders.add(source.mixed() as u32);
+            self.bytes = self.bytes + loaders.bytes() - held;
+            self.loaded.insert(scope);
         }
         self.bytes = self.bytes + minute.bytes() - before;
     }
@@ -331,6 +261,17 @@ impl Visitors<'_> {
     }
 }
 
+fn minutes_of(baseline: &Range<i64>) -> usize {
+    usize::try_from(baseline.end - baseline.start).unwrap_or(0).max(1)
+}
+
+/// Of `length` values; those not there are nothing.
+fn median(mut values: Vec<f64>, length: usize) -> f64 {
+    values.resize(length.max(values.len()), 0.0);
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// One path, asked for by sources that load no assets.
 fn is_bare(settings: &ManyToOne, minute: &Minute, visitors: &Bits) -> bool {
     minute.path_share() >= settings.path_share_min
@@ -373,8 +314,11 @@ impl Target {
                 quiet.push(at);
                 continue;
             }
-            let usual = self.usual(at - GUARD_MINUTES - known, at - GUARD_MINUTES);
-            let rises = now.count >= settings.factor_min * usual.count.max(1.0)
+            let baseline = at - GUARD_MINUTES - known..at - GUARD_MINUTES;
+            let usual = self.usual(baseline.clone());
+            let more = now.count >= settings.factor_min * usual.count.max(1.0)
+                || (self.web && self.crowds_one_path(minute, baseline, settings));
+            let rises = more
                 && now.sources >= settings.sources_factor_min * usual.sources.max(1.0)
                 && (now.entropy >= usual.entropy + settings.entropy_rise_min || now.entropy >= ENTROPY_FULL);
             if !rises || (self.web && !is_bare(settings, minute, &visitors.until(at))) {
@@ -394,20 +338,28 @@ impl Target {
     }
 
     /// Medians over `from..to`; minutes without data count as nothing.
-    fn usual(&self, from: i64, to: i64) -> Figures {
-        let known: Vec<Figures> = self.minutes.range(from..to).map(|(_, m)| m.figures()).collect();
-        let length = usize::try_from(to - from).unwrap_or(0).max(1);
-        let median = |of: fn(&Figures) -> f64| {
-            let mut values: Vec<f64> = known.iter().map(of).collect();
-            values.resize(length.max(values.len()), 0.0);
-            values.sort_unstable_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
+    fn usual(&self, baseline: Range<i64>) -> Figures {
+        let length = minutes_of(&baseline);
+        let known: Vec<Figures> = self.minutes.range(baseline).map(|(_, m)| m.figures()).collect();
+        let median = |of: fn(&Figures) -> f64| median(known.iter().map(of).collect(), length);
         Figures {
             count: median(|f| f.count),
             sources: median(|f| f.sources),
             entropy: median(|f| f.entropy),
         }
+    }
+
+    /// Whether one path is asked for far more than it usually is: on a busy site such an attack
+    /// hardly shows in the sum.
+    fn crowds_one_path(&self, minute: &Minute, baseline: Range<i64>, settings: &ManyToOne) -> bool {
+        let (class, count) = minute.busiest();
+        if u64::from(count) < settings.count_min {
+            return false;
+        }
+        let length = minutes_of(&baseline);
+        let before = self.minutes.range(baseline);
+        let usual = median(before.map(|(_, m)| f64::from(m.asked(class))).collect(), length);
+        f64::from(count) >= settings.path_factor_min * usual.max(1.0)
     }
 
     fn hold(

@@ -125,6 +125,30 @@ fn a_flood_of_one_path_is_not_a_crowd() {
     assert!(polling.is_empty(), "{polling:?}");
 }
 
+/// In the sum of all requests the attack is less than half as much again.
+#[test]
+fn on_a_busy_site_a_flood_shows_in_its_path() {
+    let told = |path: fn(i64) -> String| {
+        let mut rows = Vec::new();
+        for minute in 0..30 {
+            visits(&mut rows, minute, minute * 17..minute * 17 + 300, "");
+        }
+        for n in 0..700 {
+            let at = (27 * 60 + n % 60) as f64;
+            rows.push(Row::web(at, &source(5_000 + n), &path(n), 200));
+        }
+        let mut engine = engine();
+        engine.observe(&batch(Dataset::Web, &rows));
+        let mut found = engine.evaluate(&Closing::everything()).episodes;
+        found.retain(|e| e.detector == "many_to_one");
+        found
+    };
+    let flood = told(|_| "/api/events/26001802".to_owned());
+    assert_eq!(flood.len(), 1, "{flood:?}");
+    let spread = told(|n| format!("/articles/{n}"));
+    assert!(spread.is_empty(), "{spread:?}");
+}
+
 /// Assets lie on a host of their own; the flood asks for none.
 #[test]
 fn visitors_may_load_their_assets_elsewhere() {

@@ -11,7 +11,7 @@ const DETECTORS: &str = "
 scans: {enabled: true, ports_min: 3, hosts_min: 3, window_minutes: 2, slow_ports_min: 5, slow_hosts_min: 5, slow_hours: 1, level: medium, noise_level: low, inside_level: high, why: t, falsepositives: []}
 distributed_scan: {enabled: true, ports_min: 4, sources_min: 2, ports_per_source_max: 5, level: medium, why: t, falsepositives: []}
 sensitive_ports: {enabled: true, ports: [22, 23], attempts_min: 2, attempt_level: low, entry_level: high, refused_hours: 1, why: t, falsepositives: []}
-many_to_one: {enabled: true, count_min: 4, factor_min: 1.5, sources_min: 3, sources_factor_min: 1.5, entropy_rise_min: 0.1, baseline_minutes_min: 2, baseline_minutes: 8, path_share_min: 0.3, asset_sources_max: 0.6, level: high, why: t, falsepositives: []}
+many_to_one: {enabled: true, count_min: 4, factor_min: 1.5, path_factor_min: 4.0, sources_min: 3, sources_factor_min: 1.5, entropy_rise_min: 0.1, baseline_minutes_min: 2, baseline_minutes: 8, path_share_min: 0.3, asset_sources_max: 0.6, level: high, why: t, falsepositives: []}
 unusual_port: {enabled: true, warm_up_hours: 1, peers_max: 1, ports_max: 6, level: medium, why: t, falsepositives: []}
 exfiltration: {enabled: true, bytes_min: 30000, factor_min: 2.0, warm_up_minutes: 5, new_hours: 1, peers_max: 1, level: high, why: t, falsepositives: []}
 known_bad: {enabled: true, score_min: 80, inbound_level: low, outbound_level: high, why: t, falsepositives: []}

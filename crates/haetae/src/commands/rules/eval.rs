@@ -10,6 +10,7 @@ use crate::cli::{EvalArgs, TextOrJson};
 use crate::commands::reloading::read_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
+use haetae_detect::blocking::Blocking;
 use haetae_detect::cost::{PriceTable, Tariff, Usage};
 use haetae_detect::{Closing, Engine, EngineOptions, Evaluation, RuleSet, risk};
 use haetae_event::time::SECOND_US;
@@ -27,8 +28,6 @@ use std::sync::Arc;
 const STEP_US: i64 = 10 * SECOND_US;
 /// How long a pushed source is waited for.
 const LATENESS_US: i64 = 90 * SECOND_US;
-/// Findings this sure, of one address or network and grave enough, may lead to a block.
-const BLOCK_CONFIDENCE_MIN: f64 = 0.9;
 
 pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
     let text = std::fs::read_to_string(&args.labels)
@@ -43,10 +42,11 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         prices: Some(prices(&rules, config)),
         ..Options::default()
     };
+    let blocking = Blocking::of(&rules);
     let (told, withdrawn) = if args.from.is_empty() {
-        (told_by(&args.findings)?, None)
+        (told_by(&args.findings, &blocking)?, None)
     } else {
-        let tellings = as_the_service_would(args, config, &labels, rules)?;
+        let tellings = as_the_service_would(args, config, &labels, &rules, &blocking)?;
         let withdrawn = tellings.withdrawn();
         (tellings.told(), Some(withdrawn))
     };
@@ -106,8 +106,7 @@ struct Withdrawn {
     notified: usize,
 }
 
-fn told(finding: &Finding, told_at: Micros) -> Told {
-    let named = matches!(finding.entity.kind.as_str(), "ip" | "net");
+fn told(finding: &Finding, told_at: Micros, blocking: &Blocking<'_>) -> Told {
     Told {
         rule_id: finding.rule_id.clone(),
         title: finding.title.clone(),
@@ -115,12 +114,12 @@ fn told(finding: &Finding, told_at: Micros) -> Told {
         entity: finding.entity.clone(),
         window: finding.window,
         told_at,
-        may_block: named && finding.level >= Level::High && finding.confidence >= BLOCK_CONFIDENCE_MIN,
+        may_block: blocking.may_block(finding),
     }
 }
 
 /// Findings of a file: when they were told is not in them, the end of their window is the latest.
-fn told_by(path: &str) -> Result<Vec<Told>> {
+fn told_by(path: &str, blocking: &Blocking<'_>) -> Result<Vec<Told>> {
     let input: Box<dyn Read> = match path {
         "-" => Box::new(std::io::stdin().lock()),
         path => {
@@ -132,20 +131,21 @@ fn told_by(path: &str) -> Result<Vec<Told>> {
     let findings = serde_json::Deserializer::from_reader(input).into_iter::<Finding>();
     for (number, finding) in (1..).zip(findings) {
         let finding = finding.with_context(|| format!("{path}, finding {number}"))?;
-        all.push(told(&finding, finding.window.end));
+        all.push(told(&finding, finding.window.end, blocking));
     }
     Ok(all)
 }
 
 /// Tells after every ten seconds of event time, with windows closed 90 s after their end. The name
 /// system is that of the labels: nobody is asked.
-fn as_the_service_would(
+fn as_the_service_would<'r>(
     args: &EvalArgs,
     config: &Config,
     labels: &Labels,
-    rules: RuleSet,
-) -> Result<Tellings> {
-    let mut engine = Engine::new(rules, EngineOptions::default());
+    rules: &RuleSet,
+    blocking: &'r Blocking<'r>,
+) -> Result<Tellings<'r>> {
+    let mut engine = Engine::new(rules.clone(), EngineOptions::default());
     let mut input = read(&args.from, None, config, &engine)?;
     let Some((first, last)) = ordered::range(&input) else {
         bail!("there are no events in what --from names");
@@ -154,7 +154,7 @@ fn as_the_service_would(
     let names = LabelledNames::of(labels).map(Arc::new);
     let mut claims = names.map_or_else(Claims::default, |names| Claims::new(names, clock));
     let mut findings = Findings::default();
-    let mut tellings = Tellings::default();
+    let mut tellings = Tellings::new(blocking);
     let mut now = first;
     while now <= last.saturating_add(LATENESS_US) {
         now = now.saturating_add(STEP_US);
@@ -163,11 +163,13 @@ fn as_the_service_would(
                 engine.observe(&batch);
             }
         }
-        let evaluation = claims.judge(engine.evaluate(&Closing::at(now - LATENESS_US)));
+        let mut evaluation = claims.judge(engine.evaluate(&Closing::at(now - LATENESS_US)));
+        engine.leave_out_excepted(&mut evaluation);
         tellings.take(evaluation.clone(), now);
         findings.take(evaluation, now);
     }
-    let evaluation = claims.judge(engine.evaluate(&Closing::everything()));
+    let mut evaluation = claims.judge(engine.evaluate(&Closing::everything()));
+    engine.leave_out_excepted(&mut evaluation);
     tellings.take(evaluation.clone(), now);
     findings.take(evaluation, now);
     let all: Vec<(Finding, Micros)> = findings.into_all().collect();
@@ -193,8 +195,8 @@ fn sums(all: &[(Finding, Micros)], rules: &RuleSet, config: &Config) -> Vec<(Fin
 }
 
 /// Findings by rule and entity, each as it was told at its worst.
-#[derive(Default)]
-struct Tellings {
+struct Tellings<'r> {
+    blocking: &'r Blocking<'r>,
     ever: BTreeMap<(String, Entity), Vec<Ever>>,
     /// What small findings added up to in the end.
     sums: Vec<(Finding, Micros)>,
@@ -222,7 +224,15 @@ impl Ever {
     }
 }
 
-impl Tellings {
+impl<'r> Tellings<'r> {
+    fn new(blocking: &'r Blocking<'r>) -> Tellings<'r> {
+        Tellings {
+            blocking,
+            ever: BTreeMap::new(),
+            sums: Vec::new(),
+        }
+    }
+
     /// What touches a finding of the same rule and entity is that finding.
     fn take(&mut self, evaluation: Evaluation, now: i64) {
         let level_min = Options::default().level_min;
@@ -239,7 +249,7 @@ impl Tellings {
                 .entry((finding.rule_id.clone(), finding.entity.clone()))
                 .or_default();
             let mut ever = Ever {
-                told: told(&finding, Micros(now)),
+                told: told(&finding, Micros(now), self.blocking),
                 withdrawn: false,
             };
             known.retain(|former| {
@@ -265,7 +275,8 @@ impl Tellings {
     }
 
     fn told(self) -> Vec<Told> {
-        let sums = self.sums.iter().map(|(sum, told_at)| told(sum, *told_at));
+        let sums = self.sums.iter();
+        let sums = sums.map(|(sum, told_at)| told(sum, *told_at, self.blocking));
         let ever = self.ever.into_values().flatten().map(|ever| ever.told);
         ever.chain(sums).collect()
     }
