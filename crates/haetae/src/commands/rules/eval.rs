@@ -14,12 +14,12 @@ use haetae_detect::blocking::Blocking;
 use haetae_detect::cost::{PriceTable, Tariff, Usage};
 use haetae_detect::{Closing, Engine, EngineOptions, Evaluation, RuleSet, risk};
 use haetae_event::time::SECOND_US;
-use haetae_event::{Clock, Entity, Finding, Level, Micros, SystemClock};
+use haetae_event::{Clock, Dataset, Entity, Finding, Level, Micros, SystemClock};
 use haetae_pipeline::Claims;
-use haetae_simulate::Labels;
 use haetae_simulate::score::{Options, Prices, ScoreReport, Told, render, score};
+use haetae_simulate::{CampaignLabel, Labels};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ const LATENESS_US: i64 = 90 * SECOND_US;
 pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
     let text = std::fs::read_to_string(&args.labels)
         .with_context(|| format!("cannot read {}", args.labels.display()))?;
-    let labels: Labels = serde_json::from_str(&text)
+    let mut labels: Labels = serde_json::from_str(&text)
         .with_context(|| format!("{} is no labels.json of haetae simulate", args.labels.display()))?;
     let rules = read_rules(
         args.rules.as_deref().or(config.rules_dir.as_deref()),
@@ -43,16 +43,18 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         ..Options::default()
     };
     let blocking = Blocking::of(&rules);
-    let (told, withdrawn) = if args.from.is_empty() {
-        (told_by(&args.findings, &blocking)?, None)
+    let (told, withdrawn, not_in_input) = if args.from.is_empty() {
+        (told_by(&args.findings, &blocking)?, None, Vec::new())
     } else {
         let tellings = as_the_service_would(args, config, &labels, &rules, &blocking)?;
+        let unseen = leave_out_unseen(&mut labels, &tellings.datasets);
         let withdrawn = tellings.withdrawn();
-        (tellings.told(), Some(withdrawn))
+        (tellings.told(), Some(withdrawn), unseen)
     };
     let report = Report {
         score: score(&labels, &told, &options),
         withdrawn,
+        not_in_input,
     };
     match args.output {
         TextOrJson::Json => println!("{}", serde_json::to_string_pretty(&report)?),
@@ -60,6 +62,10 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
             print!("{}", render(&report.score));
             if let Some(Withdrawn { all, notified }) = report.withdrawn {
                 println!("told and withdrawn: {all}, {notified} of them notified");
+            }
+            if !report.not_in_input.is_empty() {
+                let ids = report.not_in_input.join(", ");
+                println!("not scored, since the input has no log of them: {ids}");
             }
         }
     }
@@ -95,6 +101,23 @@ struct Report {
     /// Unknown of findings that are read from a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<Withdrawn>,
+    /// Attacks that the input has no log of: nobody could find them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_in_input: Vec<String>,
+}
+
+/// Takes the attacks out that show only in logs which are not there; gives their ids.
+fn leave_out_unseen(labels: &mut Labels, logs: &BTreeSet<Dataset>) -> Vec<String> {
+    let flows = logs.contains(&Dataset::VpcFlow);
+    let requests = logs.iter().any(|log| *log != Dataset::VpcFlow);
+    let seen = |campaign: &CampaignLabel| match campaign.requests {
+        0 => flows,
+        _ => requests || (flows && campaign.flow_bytes > 0),
+    };
+    let all = std::mem::take(&mut labels.campaigns);
+    let (kept, unseen): (Vec<_>, Vec<_>) = all.into_iter().partition(seen);
+    labels.campaigns = kept;
+    unseen.into_iter().map(|campaign| campaign.id).collect()
 }
 
 /// Findings that were told and do not hold in the end.
@@ -154,7 +177,7 @@ fn as_the_service_would<'r>(
     let names = LabelledNames::of(labels).map(Arc::new);
     let mut claims = names.map_or_else(Claims::default, |names| Claims::new(names, clock));
     let mut findings = Findings::default();
-    let mut tellings = Tellings::new(blocking);
+    let mut tellings = Tellings::new(blocking, ordered::datasets(&input));
     let mut now = first;
     while now <= last.saturating_add(LATENESS_US) {
         now = now.saturating_add(STEP_US);
@@ -197,6 +220,8 @@ fn sums(all: &[(Finding, Micros)], rules: &RuleSet, config: &Config) -> Vec<(Fin
 /// Findings by rule and entity, each as it was told at its worst.
 struct Tellings<'r> {
     blocking: &'r Blocking<'r>,
+    /// The logs there were rows of.
+    datasets: BTreeSet<Dataset>,
     ever: BTreeMap<(String, Entity), Vec<Ever>>,
     /// What small findings added up to in the end.
     sums: Vec<(Finding, Micros)>,
@@ -225,9 +250,10 @@ impl Ever {
 }
 
 impl<'r> Tellings<'r> {
-    fn new(blocking: &'r Blocking<'r>) -> Tellings<'r> {
+    fn new(blocking: &'r Blocking<'r>, datasets: BTreeSet<Dataset>) -> Tellings<'r> {
         Tellings {
             blocking,
+            datasets,
             ever: BTreeMap::new(),
             sums: Vec::new(),
         }

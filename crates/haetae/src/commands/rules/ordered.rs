@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::interleave_record_batch;
 use haetae_detect::{Engine, Evaluation};
 use haetae_event::{Dataset, Entity, EventBatch, Finding, Micros};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one dataset, put in order of time.
 pub struct Ordered {
@@ -26,11 +26,18 @@ impl Ordered {
         let Some(first) = self.batches.first().filter(|_| self.next > from) else {
             return Ok(None);
         };
-        let picked: Vec<(usize, usize)> = self.rows[from..self.next]
-            .iter()
-            .map(|&(_, batch, row)| (batch, row))
-            .collect();
-        let records: Vec<&RecordBatch> = self.batches.iter().map(|batch| &batch.records).collect();
+        // Few batches have a part in one step: only those are touched.
+        let rows = &self.rows[from..self.next];
+        let mut numbers: Vec<usize> = rows.iter().map(|row| row.1).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let place = |batch| {
+            numbers
+                .binary_search(&batch)
+                .expect("each row's batch is among them")
+        };
+        let picked: Vec<(usize, usize)> = rows.iter().map(|row| (place(row.1), row.2)).collect();
+        let records: Vec<&RecordBatch> = numbers.iter().map(|&n| &self.batches[n].records).collect();
         Ok(Some(EventBatch {
             records: interleave_record_batch(&records, &picked)?,
             ..first.clone()
@@ -86,6 +93,12 @@ pub fn read(
         ordered.rows.sort_unstable();
     }
     Ok(all)
+}
+
+/// Which logs there are rows of.
+pub fn datasets(all: &[Ordered]) -> BTreeSet<Dataset> {
+    let batches = all.iter().flat_map(|ordered| &ordered.batches);
+    batches.map(|batch| batch.dataset).collect()
 }
 
 /// Time of the first row and of the last; `None` when there is none.
