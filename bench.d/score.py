@@ -83,6 +83,8 @@ def main():
             last = reports[-1]
             print(f"{form} {seed}: recall {last['total']['recall']} precision {last['total']['precision']} "
                   f"{last['seconds']:.0f} s", file=sys.stderr, flush=True)
+            if last["blocking"]["shared"]:
+                print("  may block at an address others share:", last["blocking"]["shared_by_rule"], file=sys.stderr)
             for false in last["false_findings"]:
                 print("  false:", false["rule_id"], false["entity"]["value"], false["told_at"], false["reason"],
                       file=sys.stderr)

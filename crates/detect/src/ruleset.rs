@@ -14,6 +14,7 @@ use crate::sigma::document::{self, Document, LogSource, Rule};
 use crate::sigma::filter::{self, Filter, Targets};
 use crate::sigma::item::ItemProblem;
 use crate::sigma::references::{self, Names};
+use crate::sigma::yaml;
 use crate::thresholds::{self, Override};
 pub use files::is_test_file;
 use files::{rule_files, text_of};
@@ -311,7 +312,7 @@ impl RuleSet {
     }
 
     fn read(&mut self, file: &str, text: &str) {
-        let values: Vec<serde_json::Value> = match serde_saphyr::from_multiple(text) {
+        let values = match yaml::documents(text) {
             Ok(values) => values,
             Err(error) => return self.yaml_problem(file, "sigma-yaml", &error),
         };

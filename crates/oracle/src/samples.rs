@@ -2,6 +2,7 @@
 
 use flate2::read::MultiGzDecoder;
 use haetae_detect::sigma::document::{self, Document, Rule};
+use haetae_detect::sigma::yaml;
 use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
@@ -64,6 +65,24 @@ pub fn of_regression() -> Option<Vec<Sample>> {
     rules("sigma-rules-of-regression.tar.gz")
 }
 
+/// Rules of our own, for what the shared ones leave out of the language.
+pub fn own() -> Vec<Sample> {
+    let rule = |(name, text): &(&str, &str)| Sample {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+    };
+    OWN.iter().map(rule).collect()
+}
+
+const OWN: [(&str, &str); 6] = [
+    ("own/base64.yml", include_str!("../fixtures/base64.yml")),
+    ("own/comparisons.yml", include_str!("../fixtures/comparisons.yml")),
+    ("own/ends.yml", include_str!("../fixtures/ends.yml")),
+    ("own/expressions.yml", include_str!("../fixtures/expressions.yml")),
+    ("own/fieldref.yml", include_str!("../fixtures/fieldref.yml")),
+    ("own/numbers.yml", include_str!("../fixtures/numbers.yml")),
+];
+
 /// The regression cases.
 pub fn cases() -> Option<Vec<Case>> {
     let bytes = shared("sigma-regression-events.jsonl.gz")?;
@@ -81,7 +100,7 @@ pub fn cases() -> Option<Vec<Case>> {
 
 /// The first document of a rule file that is a detection rule, as we read it and as JSON.
 pub fn read(sample: &Sample) -> Option<(Rule, Value)> {
-    let values: Vec<Value> = serde_saphyr::from_multiple(&sample.text).ok()?;
+    let values = yaml::documents(&sample.text).ok()?;
     values.into_iter().find_map(|value| {
         value.get("detection")?;
         match document::read(&value, &Default::default()) {

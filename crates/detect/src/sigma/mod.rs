@@ -12,5 +12,6 @@ pub mod moment;
 pub mod pattern;
 pub mod placeholder;
 pub mod references;
+pub mod yaml;
 
 pub use document::{Attributes, Document, Rule};

@@ -33,6 +33,28 @@ pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -
         }
         return agree(&without).then_some("field.null-key");
     }
+    if let Some(key) = of_the_rule(&items) {
+        return Some(key);
+    }
+    // Nothing beside nothing: a field that is null, empty or not there.
+    let absent = |field: &str| match event.get(field) {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(values)) => values.is_empty(),
+        Some(_) => false,
+    };
+    let beside = |(key, values): &(String, Vec<String>)| {
+        let field = key.split('|').next().unwrap_or_default();
+        key.contains("|fieldref") && absent(field) && values.iter().all(|other| absent(other))
+    };
+    if let Some((key, values)) = items.iter().find(|item| beside(item)) {
+        let mut with = event.clone();
+        if let Some(map) = with.as_object_mut() {
+            let field = key.split('|').next().unwrap_or_default();
+            map.insert(field.to_owned(), "one".into());
+            map.extend(values.iter().map(|other| (other.clone(), "another".into())));
+        }
+        return agree(&with).then_some("fieldref.nothing");
+    }
     let wild = |(key, values): &(String, Vec<String>)| {
         !key.contains("|re") && values.iter().any(|value| value.contains(['*', '?']))
     };
@@ -42,6 +64,25 @@ pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -
         return agree(&without).then_some("wildcard.newline");
     }
     None
+}
+
+/// What a rule shows by itself, on whatever event.
+fn of_the_rule(items: &[(String, Vec<String>)]) -> Option<&'static str> {
+    let has = |is: &dyn Fn(&str, &str) -> bool| {
+        let mut values = items
+            .iter()
+            .flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
+        values.any(|(key, value)| is(key, value))
+    };
+    let ends = |key: &str| key.contains("|startswith") || key.contains("|endswith");
+    if has(&|key, value| ends(key) && value.contains(['*', '?'])) {
+        return Some("wildcard.end");
+    }
+    if has(&|key, _| key.contains("|base64offset")) {
+        return Some("base64offset.tail");
+    }
+    let number = |value: &str| value.parse::<f64>().is_ok();
+    has(&|key, value| key.is_empty() && number(value)).then_some("keyword.number")
 }
 
 /// A space in place of every line break.

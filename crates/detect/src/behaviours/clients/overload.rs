@@ -23,6 +23,11 @@ const STRETCH_SLOTS: i64 = 9;
 /// Who asked as often before, but for this factor, takes no part.
 const OWN_FACTOR: f64 = 3.0;
 
+/// With so many times the least a client is sure to be one of a flood's machines; with fewer it may
+/// be the macro of somebody at an address that others share, which is no reason to block.
+const SURE_FACTOR: f64 = 6.0;
+const HARDLY_SURE: f64 = 0.8;
+
 /// A jump of one host that is a flood.
 struct Flood {
     site: usize,
@@ -211,6 +216,10 @@ impl Clients {
                 let client = &self.clients[who.member as usize];
                 let verdict = Verdict {
                     rule_id: format!("http_flood.client.{dataset}"),
+                    confidence: match who.excess >= SURE_FACTOR * min {
+                        true => said.confidence,
+                        false => HARDLY_SURE,
+                    },
                     ..said
                 };
                 Found {
