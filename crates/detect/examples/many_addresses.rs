@@ -1,6 +1,8 @@
 //! Memory under an attack from very many addresses: every built-in rule and detector, and the
 //! inline judge, over one request each of millions of addresses with a few busy clients among them.
 //!
+//! By itself: what rules alone take, and the same number of requests of the busy clients only.
+//!
 //! `cargo run --release -p haetae-detect --example many_addresses [ADDRESSES [PART]]`
 
 mod measure;
@@ -33,9 +35,16 @@ fn busy(n: usize) -> String {
     format!("10.0.0.{n}")
 }
 
+/// Of how many requests one is of a busy client.
+const BUSY_EVERY: usize = REQUESTS_PER_S / (BUSY * 3);
+
 fn batch(from: usize) -> EventBatch {
+    batch_of(from, BUSY_EVERY)
+}
+
+/// One request in `every` is of a busy client.
+fn batch_of(from: usize, every: usize) -> EventBatch {
     let start = START;
-    let every = REQUESTS_PER_S / (BUSY * 3);
     let (mut ts, mut src, mut uri) = (Vec::new(), Vec::new(), Vec::new());
     for n in from..from + BATCH_ROWS {
         ts.push(start + i64::try_from(n * 1_000_000 / REQUESTS_PER_S).expect("small"));
@@ -191,7 +200,7 @@ impl Metered {
 }
 
 /// The engine and the inline judge as a service has them, or with less.
-fn attack(what: &str, rules: RuleSet, addresses: usize) {
+fn attack(what: &str, rules: RuleSet, addresses: usize, every: usize) {
     let mut engine = Engine::new(rules, EngineOptions::default());
     let inline = Inline::new(InlineSettings::default(), None);
     let before = status_mib("VmRSS");
@@ -199,7 +208,7 @@ fn attack(what: &str, rules: RuleSet, addresses: usize) {
     let (mut episodes, mut most_detectors) = (0, 0);
     let (mut observe, mut judge, mut door, mut slowest) = (0.0, 0.0, 0.0, 0.0f64);
     for n in 0..addresses.div_ceil(BATCH_ROWS) {
-        let batch = batch(n * BATCH_ROWS);
+        let batch = batch_of(n * BATCH_ROWS, every);
         let closed = batch.ts().values().last().copied().unwrap_or(0) - 90_000_000;
         let seconds = timed(|| engine.observe(&batch)).0;
         (observe, slowest) = (observe + seconds, slowest.max(seconds));
@@ -237,8 +246,9 @@ fn attack(what: &str, rules: RuleSet, addresses: usize) {
         per(door)
     );
     println!(
-        "{} keys forgotten, {} entities given up, {} rows unobserved; inline {:?} (keys, forgotten)",
+        "{} keys and {} cells forgotten, {} entities given up, {} rows unobserved; inline {:?} (keys, forgotten)",
         stats.evicted_keys,
+        stats.evicted_cells,
         stats.evicted_entities,
         stats.unobserved,
         inline.keys()
@@ -252,11 +262,18 @@ fn attack(what: &str, rules: RuleSet, addresses: usize) {
 /// What this program does in each process it starts: by name.
 fn part(name: &str, addresses: usize) {
     match name {
-        "rules and detectors" => attack(name, RuleSet::builtin(), addresses),
+        "rules and detectors" => attack(name, RuleSet::builtin(), addresses, BUSY_EVERY),
+        "busy clients alone" => attack(name, RuleSet::builtin(), addresses, 1),
+        "rules alone" => {
+            let mut rules = RuleSet::builtin();
+            let off = BUILTIN_DETECTORS.replace("enabled: true", "enabled: false");
+            rules.load_detectors("off.yml", &off);
+            attack(name, rules, addresses, BUSY_EVERY);
+        }
         "detectors alone" => {
             let mut rules = RuleSet::empty();
             rules.load_detectors("detectors.yml", BUILTIN_DETECTORS);
-            attack(name, rules, addresses);
+            attack(name, rules, addresses, BUSY_EVERY);
         }
         "cost meter" => {
             let mut metered = Metered::new();
@@ -275,7 +292,13 @@ fn main() {
     if let Some(name) = argument(2) {
         return part(&name, addresses);
     }
-    let whole = ["detectors alone", "cost meter", "rules and detectors"];
+    let whole = [
+        "detectors alone",
+        "cost meter",
+        "rules alone",
+        "rules and detectors",
+        "busy clients alone",
+    ];
     let program = std::env::current_exe().expect("this program");
     for name in whole
         .into_iter()

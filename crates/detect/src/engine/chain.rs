@@ -8,7 +8,7 @@
 use super::State;
 use super::compile::TrackSpec;
 use super::measure::{self, Measure};
-use super::track::Change;
+use super::memory::Change;
 use std::sync::Arc;
 
 /// Between the parts of a composite key; a control character that no field of a log line holds
@@ -67,7 +67,8 @@ pub fn pass_on(specs: &[TrackSpec], state: &mut State, track: usize, key: u32, c
         );
         let line = || -> Arc<str> { format!("{}: {}", spec.title, parts.join(",")).into() };
         for change in changes.iter().filter(|change| each || change.firing.first) {
-            state.tracks[link.track].pass(upper, what, *change, line);
+            let slot = state.slot_of(link.track, upper);
+            state.tracks[link.track].pass(slot, what, *change, line);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::chain::{self, SEPARATOR};
 use super::compile::TrackSpec;
 use super::keys::Key;
-use super::track::Told;
+use super::memory::Told;
 use super::windows::{Extent, Found};
 use super::{Closing, Engine, Evaluation, Withdrawn};
 use crate::detector::{Sharing, score_of};
@@ -69,7 +69,7 @@ impl Engine {
         }
     }
 
-    fn judge_key(&mut self, track: usize, slot: u32, out: &mut Evaluation) {
+    pub(super) fn judge_key(&mut self, track: usize, slot: u32, out: &mut Evaluation) {
         let spec = &self.compiled.specs[track];
         let id = self.state.tracks[track].state(slot).key;
         let tenant = usize::from(self.state.keys.get(id).tenant);
@@ -117,7 +117,7 @@ impl Engine {
                 });
             }
         }
-        self.state.tracks[track].state_mut(slot).tell(judged.kept, now);
+        self.state.tracks[track].tell(slot, judged.kept, now);
     }
 
     /// Whether the client of a track that asks may be a proxy in front of everybody, and who shares

@@ -16,6 +16,91 @@ pub struct Key {
     pub last_ts: i64,
     /// Which of 64 classes of user agents were seen: many bits, many agents.
     pub agents: u64,
+    /// Where what is remembered of it stands.
+    pub places: Places,
+}
+
+/// Where a track has the state of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub track: u32,
+    pub slot: u32,
+}
+
+/// In no track.
+const NOWHERE: Place = Place {
+    track: u32::MAX,
+    slot: u32::MAX,
+};
+
+/// The places of one key: most keys are known to a few rules.
+#[derive(Clone, Debug)]
+pub enum Places {
+    /// [`NOWHERE`] where there is none.
+    Few([Place; 3]),
+    /// In order of tracks.
+    Many(Vec<Place>),
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places::Few([NOWHERE; 3])
+    }
+}
+
+impl Places {
+    /// In order of nothing.
+    pub fn iter(&self) -> impl Iterator<Item = Place> {
+        let places = match self {
+            Places::Few(places) => &places[..],
+            Places::Many(places) => places,
+        };
+        places.iter().copied().filter(|place| *place != NOWHERE)
+    }
+
+    /// The place a track has for it.
+    pub fn slot(&self, track: u32) -> Option<u32> {
+        match self {
+            Places::Few(places) => places
+                .iter()
+                .find(|place| place.track == track)
+                .map(|place| place.slot),
+            Places::Many(places) => {
+                let at = places.binary_search_by_key(&track, |place| place.track);
+                at.ok().map(|at| places[at].slot)
+            }
+        }
+    }
+
+    /// Adds the place of a track that has none.
+    pub fn add(&mut self, place: Place) {
+        match self {
+            Places::Few(places) => match places.iter_mut().find(|place| **place == NOWHERE) {
+                Some(free) => *free = place,
+                None => {
+                    let mut all = places.to_vec();
+                    all.push(place);
+                    all.sort_unstable();
+                    *self = Places::Many(all);
+                }
+            },
+            Places::Many(places) => {
+                let at = places.partition_point(|known| *known < place);
+                places.insert(at, place);
+            }
+        }
+    }
+
+    /// Takes the place of a track away.
+    pub fn remove(&mut self, track: u32) {
+        match self {
+            Places::Few(places) => {
+                let own = places.iter_mut().filter(|place| place.track == track);
+                own.for_each(|place| *place = NOWHERE);
+            }
+            Places::Many(places) => places.retain(|place| place.track != track),
+        }
+    }
 }
 
 /// Interned keys. Freed numbers are used again.
@@ -92,6 +177,7 @@ impl Keys {
             check,
             last_ts: i64::MIN,
             agents: 0,
+            places: Places::default(),
         };
         self.bytes += text.len();
         let id = match self.free.pop() {
@@ -110,26 +196,41 @@ impl Keys {
 
     /// The `count` keys that have been silent longest; ties by space and text.
     pub fn stalest(&self, count: usize) -> Vec<u32> {
-        let mut all: Vec<(i64, u16, &str, u32)> = self
-            .by_hash
-            .values()
-            .map(|&id| {
-                let key = self.get(id);
-                (key.last_ts, key.space, &*key.text, id)
-            })
+        let known = self.keys.iter().enumerate();
+        let mut all: Vec<(i64, u32)> = known
+            .filter_map(|(id, key)| Some((key.as_ref()?.last_ts, u32::try_from(id).ok()?)))
             .collect();
-        all.sort_unstable();
-        all.into_iter().take(count).map(|(_, _, _, id)| id).collect()
+        if count < all.len() {
+            let (_, &mut (last, _), _) = all.select_nth_unstable(count);
+            let mut tied: Vec<(i64, u32)> = all.iter().copied().filter(|(ts, _)| *ts == last).collect();
+            all.retain(|(ts, _)| *ts < last);
+            let name = |id: u32| (self.get(id).space, &*self.get(id).text);
+            tied.sort_unstable_by(|a, b| name(a.1).cmp(&name(b.1)));
+            tied.truncate(count - all.len());
+            all.append(&mut tied);
+        }
+        all.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Forgets keys; their numbers may be given again.
-    pub fn forget(&mut self, ids: &[u32]) {
-        let gone: std::collections::HashSet<u32> = ids.iter().copied().collect();
-        self.by_hash.retain(|_, id| !gone.contains(id));
-        for &id in ids {
-            let key = self.keys[id as usize].take();
-            self.bytes -= key.map_or(0, |key| key.text.len());
-            self.free.push(id);
+    /// Forgets a key, which must have no place any more; its number may be given again.
+    pub fn forget(&mut self, id: u32) {
+        let Some(key) = self.keys[id as usize].take() else {
+            return;
+        };
+        debug_assert!(
+            key.places.iter().next().is_none(),
+            "a track would hold a number without a key"
+        );
+        let mut hash = self.hash(key.tenant, key.space, &key.text);
+        // Found where it was put: behind others of equal hashes, should there be any.
+        while let Some(&found) = self.by_hash.get(&hash) {
+            if found == id {
+                self.by_hash.remove(&hash);
+                break;
+            }
+            hash = hash.wrapping_add(1);
         }
+        self.bytes -= key.text.len();
+        self.free.push(id);
     }
 }

@@ -13,7 +13,7 @@ use super::Engine;
 use super::compile::TrackSpec;
 use super::evaluate::{sigma_episode, tell};
 use super::measure::Test;
-use super::track::KeyState;
+use super::memory::KeyState;
 use super::windows::Mode;
 use crate::sigma::correlation::{Nano, Operator, Threshold};
 use crate::sigma::document::Document;
@@ -110,16 +110,15 @@ impl Engine {
             rising,
             stretch: (from, until),
         };
-        let states = self.state.tracks[track].states();
-        let mut retold: Vec<Retold> = states
-            .iter()
+        let states = || self.state.tracks[track].states();
+        let mut retold: Vec<Retold> = states()
             .filter_map(|state| self.retold_of(state, &asked))
             .collect();
         retold.sort_by(|a, b| (&a.tenant, &a.entity).cmp(&(&b.tenant, &b.entity)));
         Part {
             retold,
             gap_us: spec.mode.join_us,
-            whole: states.iter().all(|state| state.whole_from() <= from),
+            whole: states().all(|state| state.whole_from() <= from),
         }
     }
 

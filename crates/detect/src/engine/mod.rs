@@ -6,10 +6,12 @@ mod column;
 pub mod compile;
 mod evaluate;
 mod expr;
+mod few;
 mod keys;
 pub mod ladder;
 pub mod lookup;
 mod measure;
+mod memory;
 mod news;
 mod observe;
 pub mod program;
@@ -69,13 +71,15 @@ pub struct EngineOptions {
     /// windows of busy keys hold ready (counted as cells by its size), of all rules together; the
     /// default is at most about 300 MB.
     pub cells_max: usize,
-    /// Distinct group keys of all rules together, about 100 bytes each.
+    /// Distinct group keys of all rules together, about 150 bytes each.
     pub keys_max: usize,
     /// Memory of all code detectors together, bytes.
     pub detector_bytes_max: usize,
     /// Event time remembered behind the newest event of a tenant, µs; less under memory
     /// pressure, but for each rule never less than two of its look-backs (an hour at least, where
-    /// any rule looks back that far) and the lateness.
+    /// any rule looks back that far) and the lateness; one look-back and the lateness (an hour at
+    /// least, where nothing is forgotten by age) where a few keys have more events than there is room
+    /// for.
     pub horizon_us: i64,
     /// How late events may come without a recomputation, µs.
     pub lateness_us: i64,
@@ -247,6 +251,9 @@ struct Tenant {
     cut_at: i64,
     /// What lies before this was never folded in.
     start: i64,
+    /// Newest event time when rules were last left no more than they need for events as late as is
+    /// allowed; `i64::MIN` while they never were.
+    pressed_at: i64,
     /// Highest watermark seen per dataset: what was closed stays closed.
     watermarks: BTreeMap<Dataset, i64>,
 }
@@ -256,6 +263,12 @@ impl Tenant {
     /// one rule with a long time span does not make the others remember more.
     fn cut_for(&self, need_us: i64) -> i64 {
         self.start.max(self.cut.min(self.cut_at.saturating_sub(need_us)))
+    }
+
+    /// Before this event time the state of a rule is gone: `pressed_us` is what it needs at least.
+    fn cut_of_rule(&self, need_us: i64, pressed_us: i64) -> i64 {
+        self.cut_for(need_us)
+            .max(self.pressed_at.saturating_sub(pressed_us))
     }
 
     /// A rule may read several datasets: final is what is final in the last of them.
@@ -362,6 +375,16 @@ impl Engine {
 
     fn detector_bytes(&self) -> usize {
         self.state.detectors.iter().map(|detector| detector.bytes()).sum()
+    }
+
+    /// Before this event time the state is gone of a rule that reaches back `reach_us`.
+    fn cut_of_rule(&self, tenant: &Tenant, reach_us: i64) -> i64 {
+        // What reads files as they lie has no other way to see what comes late.
+        let late_us = match self.options.horizon_us {
+            i64::MAX => self.options.lateness_us.max(HOUR_US),
+            _ => self.options.lateness_us,
+        };
+        tenant.cut_of_rule(self.need_us(reach_us), reach_us.saturating_add(late_us))
     }
 
     /// What must be remembered before the newest event for something that reaches back

@@ -1,52 +1,67 @@
 //! Two evaluations as one: what was found while making room, and what was found after.
 
 use super::Evaluation;
+use ahash::{AHashMap, RandomState};
 use haetae_event::{Entity, Episode, TenantId};
-use std::collections::BTreeMap;
 
-type Of = (TenantId, String, Entity);
+/// Places in a list by what they are about. Between two evaluations very many addresses may be told
+/// of: names are hashed, not copied.
+#[derive(Default)]
+struct About {
+    hasher: RandomState,
+    places: AHashMap<u64, Vec<usize>>,
+}
+
+impl About {
+    fn add(&mut self, (tenant, rule, entity): (&TenantId, &str, &Entity), at: usize) {
+        let hash = self.hasher.hash_one((tenant, rule, entity));
+        self.places.entry(hash).or_default().push(at);
+    }
+
+    /// Places of what this is about, and perhaps of others.
+    fn of(&self, (tenant, rule, entity): (&TenantId, &str, &Entity)) -> impl Iterator<Item = usize> {
+        let hash = self.hasher.hash_one((tenant, rule, entity));
+        self.places.get(&hash).into_iter().flatten().copied()
+    }
+}
+
+fn about(episode: &Episode) -> (&TenantId, &str, &Entity) {
+    (&episode.tenant_id, &episode.rule_id, &episode.entity)
+}
 
 impl Evaluation {
     /// What both say together: of episodes that the later evaluation tells anew or withdraws,
     /// only the later word. What never was told outside must not come out as a second episode.
     #[must_use]
     pub(super) fn followed_by(self, mut later: Evaluation) -> Evaluation {
-        let mut told: BTreeMap<Of, Vec<usize>> = BTreeMap::new();
-        let mut gone: BTreeMap<Of, Vec<usize>> = BTreeMap::new();
         if self.episodes.is_empty() && self.withdrawn.is_empty() {
             return later;
         }
-        for (at, e) in later.episodes.iter().enumerate() {
-            let of = (e.tenant_id.clone(), e.rule_id.clone(), e.entity.clone());
-            told.entry(of).or_default().push(at);
+        let (mut told, mut gone) = (About::default(), About::default());
+        for (at, episode) in later.episodes.iter().enumerate() {
+            told.add(about(episode), at);
         }
         for (at, w) in later.withdrawn.iter().enumerate() {
-            let of = (w.tenant_id.clone(), w.rule_id.clone(), w.entity.clone());
-            gone.entry(of).or_default().push(at);
+            gone.add((&w.tenant_id, &w.rule_id, &w.entity), at);
         }
-        let mut kept = Vec::new();
-        for earlier in self.episodes {
-            let of = (
-                earlier.tenant_id.clone(),
-                earlier.rule_id.clone(),
-                earlier.entity.clone(),
-            );
-            let again = told.get(&of).into_iter().flatten().copied().find(|&at| {
-                let window = later.episodes[at].window;
-                window.touches(&earlier.window, earlier.gap_us)
+        let mut kept = self.episodes;
+        kept.retain(|earlier| {
+            let of = about(earlier);
+            let again = told.of(of).find(|&at| {
+                let now = &later.episodes[at];
+                about(now) == of && now.window.touches(&earlier.window, earlier.gap_us)
             });
             if let Some(at) = again {
-                widen(&mut later.episodes[at], &earlier);
-                continue;
+                widen(&mut later.episodes[at], earlier);
+                return false;
             }
-            let withdrawn = gone.get(&of).into_iter().flatten();
-            let undone = withdrawn
-                .copied()
-                .any(|at| later.withdrawn[at].window.touches(&earlier.window, 0));
-            if earlier.monotone || !undone {
-                kept.push(earlier);
-            }
-        }
+            let undone = gone.of(of).any(|at| {
+                let gone = &later.withdrawn[at];
+                (&gone.tenant_id, gone.rule_id.as_str(), &gone.entity) == of
+                    && gone.window.touches(&earlier.window, 0)
+            });
+            earlier.monotone || !undone
+        });
         kept.append(&mut later.episodes);
         let mut withdrawn = self.withdrawn;
         withdrawn.append(&mut later.withdrawn);

@@ -2,6 +2,7 @@
 
 use super::chain::SEPARATOR;
 use super::compile::{Compiled, Extractor, Feed};
+use super::keys::Place;
 use super::measure::{self, Measure};
 use super::summary::Summaries;
 use super::value::{Column, Value, field_text};
@@ -64,23 +65,18 @@ impl Engine {
     /// Rows before this event time may need what some rule or detector no longer remembers.
     fn floor(&self, tenant: usize) -> i64 {
         let tenant = &self.state.tenants[tenant];
-        if tenant.cut.max(tenant.start) == i64::MIN {
+        if tenant.cut.max(tenant.start).max(tenant.pressed_at) == i64::MIN {
             return i64::MIN;
         }
-        let rules = self.compiled.specs.iter().map(|spec| spec.mode.reach_us);
-        let detectors = self.state.detectors.iter().map(|d| d.lookback_us());
-        let mut reaches: Vec<i64> = rules.chain(detectors).collect();
-        reaches.sort_unstable();
-        reaches.dedup();
-        let whole = |reach: i64| {
-            let cut = tenant.cut_for(self.need_us(reach));
-            if cut == i64::MIN {
-                cut
-            } else {
-                cut.saturating_add(reach)
-            }
+        let whole = |cut: i64, reach: i64| match cut {
+            i64::MIN => cut,
+            cut => cut.saturating_add(reach),
         };
-        reaches.into_iter().map(whole).max().unwrap_or(i64::MIN)
+        let rules = self.compiled.specs.iter().map(|spec| spec.mode.reach_us);
+        let rules = rules.map(|reach| whole(self.cut_of_rule(tenant, reach), reach));
+        let detectors = self.state.detectors.iter().map(|d| d.lookback_us());
+        let detectors = detectors.map(|reach| whole(tenant.cut_for(self.need_us(reach)), reach));
+        rules.chain(detectors).max().unwrap_or(i64::MIN)
     }
 }
 
@@ -177,7 +173,8 @@ pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatc
                 continue;
             };
             let salt = summaries.salt(row);
-            state.tracks[feed.track].observe(key, ts, what, salt, || summaries.of(row));
+            let slot = state.slot_of(feed.track, key);
+            state.tracks[feed.track].observe(slot, ts, what, salt, || summaries.of(row));
         }
     });
     total.flush(state, tenant);
@@ -229,6 +226,7 @@ impl State {
                     cut: i64::MIN,
                     cut_at: i64::MIN,
                     start: self.starts.unwrap_or(i64::MIN),
+                    pressed_at: i64::MIN,
                     watermarks: BTreeMap::new(),
                 });
                 self.tenants.len() - 1
@@ -272,6 +270,18 @@ impl State {
         key.last_ts = key.last_ts.max(ts);
         key.agents |= agent;
         id
+    }
+
+    /// Where a track has its state of a key, made now if it has none.
+    pub(super) fn slot_of(&mut self, track: usize, key: u32) -> u32 {
+        let known = self.keys.get_mut(key);
+        let number = u32::try_from(track).expect("fewer rules than 2^32");
+        if let Some(slot) = known.places.slot(number) {
+            return slot;
+        }
+        let slot = self.tracks[track].open(key, known.tenant);
+        known.places.add(Place { track: number, slot });
+        slot
     }
 
     fn add_total(&mut self, whose: (usize, u16), minute: i64, count: u64) {

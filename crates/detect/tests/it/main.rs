@@ -19,6 +19,7 @@ mod order;
 mod payload;
 mod payments;
 mod risk;
+mod room;
 mod shared;
 mod sigma_language;
 mod simulated;

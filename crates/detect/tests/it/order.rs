@@ -43,10 +43,10 @@ refusals: {enabled: true, ratio_min: 0.2, baseline_ratio_max: 0.05, flows_min: 4
 
 /// What a store of findings would hold after these evaluations.
 #[derive(Default)]
-struct Stored(Vec<Episode>);
+pub struct Stored(Vec<Episode>);
 
 impl Stored {
-    fn apply(&mut self, evaluation: Evaluation) {
+    pub fn apply(&mut self, evaluation: Evaluation) {
         let mine =
             |e: &Episode, rule: &str, entity: &haetae_event::Entity| e.rule_id == rule && e.entity == *entity;
         for gone in &evaluation.withdrawn {
@@ -61,7 +61,7 @@ impl Stored {
         self.0.extend(evaluation.episodes);
     }
 
-    fn sorted(mut self) -> Vec<Episode> {
+    pub fn sorted(mut self) -> Vec<Episode> {
         self.0.sort_by(|a, b| {
             (&a.rule_id, &a.entity, a.window.start).cmp(&(&b.rule_id, &b.entity, b.window.start))
         });
