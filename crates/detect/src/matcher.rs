@@ -6,6 +6,7 @@ use crate::engine::program::Builder;
 use crate::logsource::Mapping;
 use crate::sigma::document::Rule;
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use haetae_event::inside::Inside;
 use haetae_event::{Dataset, EventBatch, TenantId};
 use std::sync::Arc;
 
@@ -54,6 +55,13 @@ impl RuleMatcher {
     /// Numbers of rules that never match here: of other log sources, or with fields not there.
     pub fn left_out(&self) -> &[usize] {
         &self.left_out
+    }
+
+    /// Values inside JSON that a parser may hand over beside the columns, see [`Engine::inside`].
+    ///
+    /// [`Engine::inside`]: crate::Engine::inside
+    pub fn inside(&self) -> Inside {
+        Inside::new([(self.dataset, self.program.wanted().clone())])
     }
 
     /// Calls `hit(row, rule number)` for every match.

@@ -1,6 +1,7 @@
 //! [`EventBatch`]: rows of one tenant and one dataset, as Arrow columns.
 
 use crate::dataset::Dataset;
+use crate::inside;
 use crate::tenant::TenantId;
 use arrow::array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringViewArray,
@@ -26,6 +27,14 @@ impl EventBatch {
 
     pub fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.records.column_by_name(name)
+    }
+
+    /// The batch as it may be stored: what was taken out of JSON for detection alone is gone.
+    pub fn without_inside(mut self) -> EventBatch {
+        if let Ok(at) = self.records.schema_ref().index_of(inside::COLUMN) {
+            self.records.remove_column(at);
+        }
+        self
     }
 
     /// # Panics

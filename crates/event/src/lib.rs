@@ -19,6 +19,7 @@ pub mod decode;
 pub mod disk;
 pub mod finding;
 pub mod identity;
+pub mod inside;
 pub mod native;
 pub mod net;
 pub mod reject;

@@ -90,7 +90,8 @@ struct Rows {
 
 impl CloudTrail {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
-        let plan = Plan::new(Dataset::CloudTrail, CORE, &options.columns);
+        let plan = Plan::new(Dataset::CloudTrail, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::CloudTrail), |_| true);
         let rows = Rows {
             columns: JsonColumns::new(&plan, Dataset::CloudTrail, &[]),
             client: ClientColumns::new(&plan, &options.client_ip),
@@ -160,7 +161,7 @@ impl Rows {
                 self.columns.attribute("", member);
             }
         }
-        self.columns.put_attrs(sheet);
+        self.columns.put_attrs(sheet, record);
         self.address(sheet, event);
         if self.account.wanted() {
             self.account(sheet, record, event);

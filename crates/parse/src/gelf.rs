@@ -140,7 +140,7 @@ impl MakeRow for Rows {
         sheet.put_span(self.raw, row, span);
         self.columns.fill(sheet, record, record);
         self.message(sheet, record);
-        self.columns.put_attrs(sheet);
+        self.columns.put_attrs(sheet, record);
         Ok(ts)
     }
 

@@ -9,6 +9,7 @@ use crate::block::Framing;
 use crate::client::ClientColumns;
 use crate::combined::{CORE, request_parts};
 use crate::format::{FormatSpec, Opening, Recognise};
+use crate::inside::{InsideReader, TreeId};
 use crate::json_columns::ATTRS_KEPT_MAX;
 use crate::json_keys::{
     CLIENT_ROLE, Fill, Found, HOPS_ROLE, Keys, QUERY_ROLE, STATUS, TEXT, TIME_ROLE, known_keys,
@@ -122,6 +123,8 @@ struct JsonRows {
     found: Found,
     /// The text for `attrs`, kept for its memory.
     text: String,
+    /// Takes out of `attrs` what is wished.
+    inside: Option<(InsideReader, TreeId)>,
 }
 
 /// Columns that a request line can fill.
@@ -141,7 +144,8 @@ impl Json {
 
     /// `dataset` is [`Dataset::Web`] or [`Dataset::App`].
     pub fn new(options: &ParseOptions, dataset: Dataset, framing: Framing) -> Self {
-        let plan = Plan::new(dataset, CORE, &options.columns);
+        let plan = Plan::new(dataset, CORE, &options.columns)
+            .with_inside(options.inside.of(dataset), |column| column == "attrs");
         let web = dataset == Dataset::Web;
         let native = |column: &str| dataset.native_fields().iter().any(|f| f.column == column);
         let client = ClientColumns::new(&plan, &options.client_ip);
@@ -161,6 +165,10 @@ impl Json {
             calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),
             found: Found::default(),
             text: String::new(),
+            inside: InsideReader::new(&plan).and_then(|reader| {
+                let tree = reader.tree("attrs")?;
+                Some((reader, tree))
+            }),
         };
         Json {
             dataset,
@@ -187,6 +195,11 @@ impl Parser for Json {
 }
 
 impl MakeRow for JsonRows {
+    /// Once a wish went on inside an object: the objects of most records are of no interest.
+    fn reads_inside(&self) -> bool {
+        self.inside.as_ref().is_some_and(|(reader, _)| reader.missed())
+    }
+
     fn row(&mut self, sheet: &mut Sheet<'_>, members: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
         self.keys.find(text, members, &mut self.found);
@@ -216,28 +229,40 @@ impl MakeRow for JsonRows {
 
 impl JsonRows {
     /// Fills the known columns and gathers the rest into `attrs`.
-    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &[Member]) {
+    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &Record) {
         let text = sheet.text();
         let row = sheet.row();
         let mut attrs = std::mem::take(&mut self.text);
         attrs.clear();
+        let mut inside = self.inside.take();
+        let slot = self.attrs;
+        let mut attribute = |attrs: &mut String, member: &Member| {
+            if let Some((reader, tree)) = &mut inside {
+                reader.member(*tree, text, members, member);
+            }
+            attribute(attrs, slot, text, member);
+        };
         let taken = [TIME_ROLE, CLIENT_ROLE].map(|role| self.found.roles[role].map(|(at, _)| at));
         for &at in self.found.rest.iter().filter(|at| !taken.contains(&Some(**at))) {
-            attribute(&mut attrs, self.attrs, text, &members[at]);
+            attribute(&mut attrs, &members[at]);
         }
         self.request_line(sheet, members);
         for &at in &self.found.losers {
-            attribute(&mut attrs, self.attrs, text, &members[at]);
+            attribute(&mut attrs, &members[at]);
         }
         for &(at, _, fill) in &self.found.chosen {
             if !put(sheet, row, fill, &members[at].value) {
-                attribute(&mut attrs, self.attrs, text, &members[at]);
+                attribute(&mut attrs, &members[at]);
             }
         }
         if !attrs.is_empty() {
             attrs.push('}');
             sheet.put_str(self.attrs, row, &attrs);
         }
+        if let Some((reader, _)) = &mut inside {
+            reader.put(sheet);
+        }
+        self.inside = inside;
         attrs.shrink_to(ATTRS_KEPT_MAX);
         self.text = attrs;
     }

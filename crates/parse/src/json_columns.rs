@@ -7,6 +7,7 @@
 //!
 //! What is not here: core columns that are not a copy of one member.
 
+use crate::inside::{InsideReader, TreeId};
 use crate::json_record::Record;
 use crate::json_records::{number, put_text, whole};
 use crate::json_scan::{Kind, Member, Value};
@@ -52,7 +53,7 @@ struct Level {
 struct Left {
     prefix: &'static str,
     key: Range<usize>,
-    value: Range<usize>,
+    value: Value,
 }
 
 /// Fills native columns and `attrs` of one format.
@@ -62,6 +63,35 @@ pub struct JsonColumns {
     left: Vec<Left>,
     /// The text for `attrs`, kept for its memory.
     text: String,
+    inside: Option<Inside>,
+}
+
+/// Takes out what is wished of columns that hold JSON.
+struct Inside {
+    reader: InsideReader,
+    attrs: Option<TreeId>,
+    /// By the slot of a column.
+    columns: Vec<Option<TreeId>>,
+}
+
+impl Inside {
+    fn new(plan: &Plan) -> Option<Inside> {
+        let reader = InsideReader::new(plan)?;
+        let schema = plan.schema();
+        let columns = schema.fields().iter().map(|field| reader.tree(field.name()));
+        Some(Inside {
+            attrs: reader.tree("attrs"),
+            columns: columns.collect(),
+            reader,
+        })
+    }
+
+    /// A value that was offered to a text column.
+    fn text(&mut self, slot: Slot, text: &str, record: &Record, value: &Value) {
+        if let Some(Some(tree)) = self.columns.get(slot.index()) {
+            self.reader.whole(*tree, text, record, value);
+        }
+    }
 }
 
 impl JsonColumns {
@@ -91,6 +121,7 @@ impl JsonColumns {
             attrs,
             left: Vec::new(),
             text: String::new(),
+            inside: Inside::new(plan),
         }
     }
 
@@ -114,6 +145,7 @@ impl JsonColumns {
             attrs: self.attrs.wanted(),
             record,
             left: &mut self.left,
+            inside: self.inside.as_mut(),
         };
         walk.level(sheet, &mut self.top, members);
     }
@@ -123,12 +155,14 @@ impl JsonColumns {
         self.left.push(Left {
             prefix,
             key: member.key.span.clone(),
-            value: member.value.whole(),
+            value: member.value.clone(),
         });
     }
 
-    /// Puts everything without a column into `attrs`, in the order of the record.
-    pub fn put_attrs(&mut self, sheet: &mut Sheet<'_>) {
+    /// Puts everything without a column into `attrs`, in the order of the record, and what was
+    /// found inside JSON.
+    pub fn put_attrs(&mut self, sheet: &mut Sheet<'_>, record: &Record) {
+        self.put_left_inside(sheet, record);
         if self.left.is_empty() || !self.attrs.wanted() {
             return;
         }
@@ -142,11 +176,28 @@ impl JsonColumns {
             attrs.push_str(left.prefix);
             attrs.push_str(&text[left.key]);
             attrs.push_str("\":");
-            attrs.push_str(&text[left.value]);
+            attrs.push_str(&text[left.value.whole()]);
         }
         attrs.push('}');
         sheet.put_str(self.attrs, sheet.row(), attrs);
         attrs.shrink_to(ATTRS_KEPT_MAX);
+    }
+
+    fn put_left_inside(&mut self, sheet: &mut Sheet<'_>, record: &Record) {
+        let Some(Inside { reader, attrs, .. }) = &mut self.inside else {
+            return;
+        };
+        if let Some(tree) = *attrs {
+            let text = sheet.text();
+            for left in &self.left {
+                let name = &mut self.text;
+                name.clear();
+                name.push_str(left.prefix);
+                name.push_str(&text[left.key.clone()]);
+                reader.member_named(tree, text, record, name, &left.value);
+            }
+        }
+        reader.put(sheet);
     }
 }
 
@@ -225,6 +276,7 @@ struct Walk<'w> {
     attrs: bool,
     record: &'w Record,
     left: &'w mut Vec<Left>,
+    inside: Option<&'w mut Inside>,
 }
 
 impl Walk<'_> {
@@ -239,7 +291,12 @@ impl Walk<'_> {
             let key = &text[member.key.span.clone()];
             let entry = level.keys.find(&mut cursor, key);
             let placed = match entry.and_then(|at| level.entries.get_mut(usize::from(at))) {
-                Some((_, Node::Column(fill))) => put(sheet, *fill, &member.value),
+                Some((_, Node::Column(fill))) => {
+                    if let (Fill::Text(slot), Some(inside)) = (*fill, self.inside.as_deref_mut()) {
+                        inside.text(slot, text, self.record, &member.value);
+                    }
+                    put(sheet, *fill, &member.value)
+                }
                 Some((_, Node::Inside(inside))) if member.value.kind == Kind::Object => {
                     let record = self.record;
                     self.level(sheet, inside, record.inside(&member.value));
@@ -252,7 +309,7 @@ impl Walk<'_> {
                 self.left.push(Left {
                     prefix: level.prefix,
                     key: member.key.span.clone(),
-                    value: member.value.whole(),
+                    value: member.value.clone(),
                 });
             }
         }

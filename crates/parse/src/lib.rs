@@ -31,6 +31,7 @@ mod gelf;
 mod iis;
 mod inflate;
 pub mod input;
+mod inside;
 mod json;
 mod json_braces;
 mod json_columns;

@@ -2,6 +2,7 @@
 
 use crate::parser::{Blueprint, Candidates};
 use crate::zone::LocalZone;
+use haetae_event::inside::Inside;
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Columns, Dataset, Micros};
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use std::sync::Arc;
 pub struct ParseOptions {
     /// Columns to build; one that is not wanted costs nothing. `ts` is always built.
     pub columns: Columns,
+    /// Values inside JSON to hand over beside the columns, for formats that read JSON anyway; see
+    /// [`haetae_event::inside`]. Nothing by default.
+    pub inside: Inside,
     /// How the client is found behind trusted proxies.
     pub client_ip: ClientIpPolicy,
     /// What the sender says JSON records are ([`Dataset::Web`] or [`Dataset::App`]); else it is
@@ -37,6 +41,7 @@ impl Default for ParseOptions {
     fn default() -> Self {
         ParseOptions {
             columns: Columns::All,
+            inside: Inside::default(),
             client_ip: ClientIpPolicy::default(),
             dataset: None,
             flow_format: None,

@@ -2,7 +2,9 @@
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use haetae_event::dataset::NativeType;
+use haetae_event::inside::{self, Wanted};
 use haetae_event::{Columns, Dataset, schema};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How a column is built.
@@ -41,6 +43,15 @@ impl Slot {
 pub struct Plan {
     schema: SchemaRef,
     kinds: Vec<Kind>,
+    inside: Option<Inside>,
+}
+
+/// Values inside JSON that get columns of their own, see [`inside`].
+#[derive(Clone, Debug)]
+struct Inside {
+    wanted: Arc<Wanted>,
+    /// By column: the mark of the wishes that are fulfilled.
+    marks: HashMap<String, String>,
 }
 
 impl Plan {
@@ -70,7 +81,44 @@ impl Plan {
         Plan {
             schema: Arc::new(Schema::new(fields)),
             kinds,
+            inside: None,
         }
+    }
+
+    /// Fulfils the wishes inside those columns that `reads` says the parser looks into.
+    pub fn with_inside(mut self, wanted: Option<&Arc<Wanted>>, reads: impl Fn(&str) -> bool) -> Plan {
+        let Some(wanted) = wanted else { return self };
+        let read = (0..).zip(&wanted.trees);
+        let read = read.filter(|(_, tree)| self.slot(&tree.column).wanted() && reads(&tree.column));
+        let marks: HashMap<String, String> = read
+            .map(|(at, tree)| (tree.column.clone(), wanted.mark(at).to_owned()))
+            .collect();
+        if !marks.is_empty() {
+            let wanted = wanted.clone();
+            self.inside = Some(Inside { marks, wanted });
+        }
+        self
+    }
+
+    /// The wishes inside JSON that the parser fulfils: those of the trees of columns that
+    /// [`Plan::reads_inside`].
+    pub fn inside(&self) -> Option<&Arc<Wanted>> {
+        self.inside.as_ref().map(|inside| &inside.wanted)
+    }
+
+    pub fn reads_inside(&self, column: &str) -> bool {
+        self.inside
+            .as_ref()
+            .is_some_and(|inside| inside.marks.contains_key(column))
+    }
+
+    /// The schema with the column of what was found inside JSON.
+    pub fn schema_with_inside(&self, found: DataType) -> SchemaRef {
+        let marks = self.inside.as_ref().map(|inside| inside.marks.clone());
+        let field = Field::new(inside::COLUMN, found, false).with_metadata(marks.unwrap_or_default());
+        let mut fields = self.schema.fields().to_vec();
+        fields.push(Arc::new(field));
+        Arc::new(Schema::new(fields))
     }
 
     pub fn slot(&self, column: &str) -> Slot {

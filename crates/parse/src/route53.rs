@@ -131,7 +131,7 @@ impl MakeRow for Rows {
         let ts = json_records::time(text, stamp).ok_or_else(|| bad("query_timestamp is no time"))?;
         sheet.put_span(self.raw, row, span);
         self.columns.fill(sheet, record, record);
-        self.columns.put_attrs(sheet);
+        self.columns.put_attrs(sheet, record);
         if let Some(name) = get(text, record, "query_name").filter(|_| self.dst_host.wanted()) {
             let mut name = name.clone();
             if matches!(name.kind, Kind::Str { .. }) {

@@ -7,7 +7,7 @@ use crate::custom::cell_text;
 use crate::parser::{ParsedBatch, RawBlock};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
-use haetae_event::{Counts, Reason};
+use haetae_event::{Counts, Reason, inside};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
@@ -250,7 +250,9 @@ impl Comparison {
     fn cells(&mut self, old: &RecordBatch, new: &RecordBatch, pairs: &[Pair]) {
         let (old_schema, new_schema) = (old.schema(), new.schema());
         let fields = old_schema.fields().iter().chain(new_schema.fields());
-        let names: BTreeSet<&str> = fields.map(|field| field.name().as_str()).collect();
+        let names = fields.map(|field| field.name().as_str());
+        // What is handed over to detection is no column of either.
+        let names: BTreeSet<&str> = names.filter(|name| *name != inside::COLUMN).collect();
         let mut differing = vec![false; pairs.len()];
         for name in names {
             let (a, b) = (old_schema.index_of(name).ok(), new_schema.index_of(name).ok());

@@ -339,7 +339,7 @@ impl MakeRow for WafRows {
         let request = request.unwrap_or_default();
         sheet.put_span(self.slots.raw, row, span);
         self.columns.fill(sheet, record, record);
-        self.columns.put_attrs(sheet);
+        self.columns.put_attrs(sheet, record);
         self.put_known(sheet, self.slots.method, get(text, request, "httpMethod"));
         // Old records say `"null"` where they have no request id.
         let id = get(text, request, "requestId").filter(|id| text[id.span.clone()] != *"null");

@@ -283,6 +283,8 @@ impl Driver {
             flow_format: delivery.flow_format.clone(),
             time_zone: self.time_zone(&delivery),
             dataset: delivery.dataset,
+            // Of the rules in force now: those of a reload count from the next delivery on.
+            inside: self.detection.engine().inside().clone(),
             ..self.options.parse.clone()
         };
         let body = std::mem::replace(&mut delivery.body, Box::new(std::io::empty()));
@@ -374,7 +376,7 @@ impl Driver {
         self.detection.set_present(self.clock.now());
         self.detection.observe(&batch);
         self.inline.observe(&batch);
-        let mut stored = self.privacy.stored(batch);
+        let mut stored = self.privacy.stored(batch.without_inside());
         stored.compact();
         self.store.append_hot(stored, parser);
     }

@@ -77,6 +77,7 @@ impl Engine {
             hasher: known.hasher,
             ..State::default()
         };
+        self.inside = compiled.inside();
         (self.rules, self.compiled) = (rules, compiled);
     }
 

@@ -5,6 +5,7 @@
 //! nothing is remembered.
 
 use super::keys::Passed;
+use super::lookup;
 use super::sieve::Sieve;
 use super::value::{Derived, Value};
 use crate::fields::View;
@@ -14,6 +15,9 @@ use crate::sigma::pattern::{Matcher, Spelling};
 use ahash::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
+
+use memory::{Habit, Recent};
+pub(super) use memory::{sign_of, sign_of_json};
 
 /// Distinct values remembered per column.
 const CACHE_VALUES_MAX: usize = 1 << 16;
@@ -26,6 +30,8 @@ const SHORT_BYTES: usize = 64;
 
 /// Stands for all values of an item.
 const WHOLE: u32 = u32::MAX;
+/// Set in the number of a value that asks for no more than its literal.
+const SURE: u32 = 1 << 30;
 
 /// What an item asks of its column.
 pub(super) struct ItemSpec {
@@ -49,8 +55,14 @@ impl ItemSpec {
         let (Test::Any(atoms), None) = (&self.test, &self.literals) else {
             return Some(seeds.into_iter().map(|seed| (seed, WHOLE)).collect());
         };
-        let of = |(at, atom)| -> Vec<(String, u32)> {
+        let of = |(at, atom): (u32, &Atom)| -> Vec<(String, u32)> {
             let seeds = seeds_of_atom(atom).unwrap_or_default();
+            let literal = matches!(atom, Atom::Text(Matcher::Contains { cased: false, .. }));
+            let at = if literal && self.view == View::Whole {
+                at | SURE
+            } else {
+                at
+            };
             seeds.into_iter().map(|seed| (seed, at)).collect()
         };
         Some((0u32..).zip(atoms).flat_map(of).collect())
@@ -77,44 +89,15 @@ pub(super) struct ColumnProgram {
     pub nothing: u32,
     /// The entries of small numbers (ports, statuses) + 1; 0 where it is not known yet.
     small: Vec<u32>,
+    /// The same for false and true.
+    truth: [u32; 2],
+    /// Where all items ask for whole numbers: those numbers, sorted. No other one satisfies any.
+    whole: Option<Vec<i64>>,
+    recent: Recent,
     habit: Habit,
     /// Scratch: items to look at and their values, then items that hold.
     asked: Vec<(u32, u32)>,
     held: Vec<u32>,
-}
-
-/// Whether values come again. Where most are new, remembering them costs more than judging them,
-/// since most hold none of the literals.
-#[derive(Clone, Copy, Debug, Default)]
-struct Habit {
-    looked: u32,
-    unknown: u32,
-    /// So many values more are judged without a look at the memory.
-    unasked: u32,
-}
-
-impl Habit {
-    /// Values looked up before it is decided, and judged without that after it.
-    const TRIED: u32 = 256;
-    const UNASKED: u32 = 8_192;
-
-    /// Whether the next value is to be taken for new.
-    fn is_new(&mut self) -> bool {
-        let new = self.unasked > 0;
-        self.unasked -= u32::from(new);
-        new
-    }
-
-    fn note(&mut self, unknown: bool) {
-        self.looked += 1;
-        self.unknown += u32::from(unknown);
-        if self.looked == Habit::TRIED {
-            if self.unknown > Habit::TRIED / 4 {
-                self.unasked = Habit::UNASKED;
-            }
-            (self.looked, self.unknown) = (0, 0);
-        }
-    }
 }
 
 fn seeds_of_atom(atom: &Atom) -> Option<Vec<String>> {
@@ -138,6 +121,29 @@ fn seeds_of(test: &Test) -> Option<Vec<String>> {
             .max_by_key(|seeds| seeds.iter().map(String::len).min().unwrap_or(0)),
         Test::Null | Test::Present | Test::Fields(_) => None,
     }
+}
+
+/// The numbers that items ask for, when they ask for nothing else.
+fn whole_numbers<'i>(items: impl Iterator<Item = &'i ItemSpec>) -> Option<Vec<i64>> {
+    let mut numbers = Vec::new();
+    for item in items {
+        let (Test::Any(atoms), View::Whole, None) = (&item.test, item.view, &item.literals) else {
+            return None;
+        };
+        for atom in atoms {
+            match atom {
+                Atom::Number {
+                    order: Order::Equal,
+                    whole: Some(number),
+                    text: Some(Matcher::Exact { text, .. }),
+                    ..
+                } if *text == number.to_string() => numbers.push(*number),
+                _ => return None,
+            }
+        }
+    }
+    numbers.sort_unstable();
+    Some(numbers)
 }
 
 fn atoms_of(test: &Test) -> impl Iterator<Item = &Atom> {
@@ -188,6 +194,9 @@ impl ColumnProgram {
             entries: HashMap::from_iter([(Box::default(), 0)]),
             nothing: 0,
             small: Vec::new(),
+            truth: [0; 2],
+            whole: whole_numbers(items.iter().filter(|item| item.column == index)),
+            recent: Recent::default(),
             habit: Habit::default(),
             asked: Vec::new(),
             held: Vec::new(),
@@ -211,13 +220,44 @@ impl ColumnProgram {
 
     /// The same for a single value.
     fn judge_one(&mut self, value: Value<'_>, items: &[ItemSpec]) {
-        match value.text() {
-            Some(text) => {
-                let derived = (value, Derived::new(&text, self.decode));
-                self.weigh(std::slice::from_ref(&derived), true, items);
+        match value {
+            Value::Int(n)
+                if self
+                    .whole
+                    .as_ref()
+                    .is_some_and(|all| all.binary_search(&n).is_err()) =>
+            {
+                self.held.clear();
             }
-            None => self.weigh(&[], true, items),
+            Value::Text(text) if !self.decode => self.judge_plain(text, items),
+            value => match value.text() {
+                Some(text) => {
+                    let derived = (value, Derived::new(&text, self.decode));
+                    self.weigh(std::slice::from_ref(&derived), true, items);
+                }
+                None => self.weigh(&[], true, items),
+            },
         }
+    }
+
+    /// A text that is not decoded: most hold none of the literals.
+    fn judge_plain(&mut self, text: &str, items: &[ItemSpec]) {
+        self.asked.clear();
+        if let Some(seeds) = &mut self.seeds {
+            let (asked, of) = (&mut self.asked, &self.seed_items);
+            seeds.find(text, |seed| asked.extend(&of[seed as usize]));
+        }
+        let numeric = !self.numeric.is_empty() && text.parse::<f64>().is_ok();
+        if self.asked.is_empty() && self.always.is_empty() && !numeric {
+            self.held.clear();
+            return;
+        }
+        self.asked.extend(self.always.iter().map(|id| (*id, WHOLE)));
+        if numeric {
+            self.asked.extend(self.numeric.iter().map(|id| (*id, WHOLE)));
+        }
+        let derived = (Value::Text(text), Derived::new(text, false));
+        self.weigh_asked(std::slice::from_ref(&derived), true, items);
     }
 
     fn weigh(&mut self, derived: &[(Value<'_>, Derived<'_>)], present: bool, items: &[ItemSpec]) {
@@ -230,13 +270,20 @@ impl ColumnProgram {
                 asked.extend(self.numeric.iter().map(|id| (*id, WHOLE)));
             }
         }
+        self.asked = asked;
+        self.weigh_asked(derived, present, items);
+    }
+
+    /// Of the items that are asked those that hold.
+    fn weigh_asked(&mut self, derived: &[(Value<'_>, Derived<'_>)], present: bool, items: &[ItemSpec]) {
+        let asked = &mut self.asked;
         if asked.len() > 1 {
             asked.sort_unstable();
             asked.dedup();
         }
         let held = &mut self.held;
         held.clear();
-        for (id, of) in &asked {
+        for (id, of) in asked.iter() {
             if held.last() == Some(id) {
                 continue;
             }
@@ -249,8 +296,11 @@ impl ColumnProgram {
             let holds = match &item.test {
                 Test::Null => !present,
                 Test::Present => present,
+                Test::Any(_) if *of != WHOLE && of & SURE != 0 && !self.decode => true,
                 // Only the value whose literal is there can be the one.
-                Test::Any(atoms) => one(atoms.get(*of as usize).map_or(atoms, std::slice::from_ref)),
+                Test::Any(atoms) => one(atoms
+                    .get((of & !SURE) as usize)
+                    .map_or(atoms, std::slice::from_ref)),
                 Test::All(groups) => groups.iter().all(|atoms| one(atoms)),
                 Test::Fields(_) => false,
             };
@@ -258,7 +308,6 @@ impl ColumnProgram {
                 held.push(*id);
             }
         }
-        self.asked = asked;
     }
 
     fn seek(&mut self, derived: &Derived<'_>, asked: &mut Vec<(u32, u32)>) {
@@ -267,6 +316,11 @@ impl ColumnProgram {
         for text in std::iter::once(derived.logged).chain(decoded) {
             seeds.find(text, |seed| asked.extend(&self.seed_items[seed as usize]));
         }
+    }
+
+    /// Whether a number can satisfy some item whatever its digits.
+    pub fn has_numbers(&self) -> bool {
+        !self.numeric.is_empty()
     }
 
     /// Whether any item can hold for this text only by literals in it, and none of them is there.
@@ -301,22 +355,57 @@ impl ColumnProgram {
         entry
     }
 
+    /// The same of a text with its [`sign_of`].
+    #[inline]
+    pub fn entry_of_text(
+        &mut self,
+        (text, sign): (&str, u64),
+        hasher: &RandomState,
+        items: &[ItemSpec],
+    ) -> u32 {
+        if self.habit.is_new() {
+            self.judge_one(Value::Text(text), items);
+            return self.held_entry();
+        }
+        if let Some(entry) = self.recent.get(sign, text) {
+            self.habit.note(false);
+            return entry;
+        }
+        // Cheaper than to remember it for long.
+        let value = Value::Text(text);
+        let entry = if self.is_silent_short(value) {
+            self.habit.note(true);
+            0
+        } else {
+            self.cached(hash_of(value, hasher), |own| own.judge_one(value, items))
+        };
+        self.recent.put(sign, text, entry);
+        entry
+    }
+
     /// The entry of a single value, from memory when it was seen before.
     pub fn entry(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
         match value {
-            Value::Null => return self.nothing,
-            Value::Int(n @ 0..SMALL) => return self.entry_of_small(n, hasher, items),
-            // Cheaper than to remember it.
-            Value::Text(text) if text.len() <= SHORT_BYTES && !self.decode && self.is_silent(text) => {
-                return 0;
+            Value::Null => self.nothing,
+            Value::Int(n @ 0..SMALL) => self.entry_of_small(n, hasher, items),
+            Value::Bool(truth) => self.entry_of_truth(truth, items),
+            Value::Text(text) => self.entry_of_text((text, sign_of(text)), hasher, items),
+            _ if self.habit.is_new() => {
+                self.judge_one(value, items);
+                self.held_entry()
             }
-            _ => {}
+            _ => self.cached(hash_of(value, hasher), |own| own.judge_one(value, items)),
         }
-        if self.habit.is_new() {
-            self.judge_one(value, items);
-            return self.held_entry();
+    }
+
+    fn entry_of_truth(&mut self, truth: bool, items: &[ItemSpec]) -> u32 {
+        if let known @ 1.. = self.truth[usize::from(truth)] {
+            return known - 1;
         }
-        self.remembered(value, hasher, items)
+        self.judge_one(Value::Bool(truth), items);
+        let entry = self.held_entry();
+        self.truth[usize::from(truth)] = entry + 1;
+        entry
     }
 
     fn entry_of_small(&mut self, n: i64, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
@@ -324,18 +413,19 @@ impl ColumnProgram {
         if let Some(known @ 1..) = self.small.get(at) {
             return known - 1;
         }
-        let entry = self.remembered(Value::Int(n), hasher, items);
+        let value = Value::Int(n);
+        let entry = self.cached(hash_of(value, hasher), |own| own.judge_one(value, items));
         self.small.resize(self.small.len().max(SMALL_LEN), 0);
         self.small[at] = entry + 1;
         entry
     }
 
-    fn remembered(&mut self, value: Value<'_>, hasher: &RandomState, items: &[ItemSpec]) -> u32 {
-        let hash = hash_of(value, hasher);
+    /// The entry under this hash; `judge` leaves what holds in [`ColumnProgram::held`].
+    fn cached(&mut self, hash: u64, judge: impl FnOnce(&mut Self)) -> u32 {
         let known = self.cache.get(&hash).copied();
         self.habit.note(known.is_none());
         known.unwrap_or_else(|| {
-            self.judge_one(value, items);
+            judge(self);
             let entry = self.held_entry();
             self.cache.insert(hash, entry);
             entry
@@ -360,10 +450,67 @@ impl ColumnProgram {
         entry
     }
 
+    /// The entry of a value as a parser hands it over ([`lookup::decoded`]), with its [`sign_of_json`].
+    #[inline]
+    pub fn entry_of_json(
+        &mut self,
+        (json, sign): (&str, u64),
+        hasher: &RandomState,
+        items: &[ItemSpec],
+    ) -> u32 {
+        match lookup::plain_text(json) {
+            Some(text) => self.entry_of_text((text, sign), hasher, items),
+            None => self.entry_of_spelled((json, sign), hasher, items),
+        }
+    }
+
+    fn entry_of_spelled(
+        &mut self,
+        (json, sign): (&str, u64),
+        hasher: &RandomState,
+        items: &[ItemSpec],
+    ) -> u32 {
+        match json.as_bytes().first() {
+            Some(b'[') if self.is_silent_spelled(json) => return 0,
+            Some(b'"' | b'[' | b'{') => {}
+            _ => return self.entry(lookup::bare(json), hasher, items),
+        }
+        if self.habit.is_new() {
+            self.judge_json(json, items);
+            return self.held_entry();
+        }
+        if let Some(entry) = self.recent.get(sign, json) {
+            self.habit.note(false);
+            return entry;
+        }
+        // The same spelling means the same; one more byte keeps it apart from texts.
+        let entry = self.cached(hasher.hash_one((4u8, json)), |own| own.judge_json(json, items));
+        self.recent.put(sign, json, entry);
+        entry
+    }
+
+    fn judge_json(&mut self, json: &str, items: &[ItemSpec]) {
+        let cell = lookup::decoded(json);
+        let mut values = Vec::new();
+        cell.each(&mut |value| values.push(value));
+        self.judge(&values, true, items);
+    }
+
+    /// Whether no value in a spelling without escapes can satisfy any item.
+    fn is_silent_spelled(&mut self, json: &str) -> bool {
+        self.always.is_empty()
+            && self.numeric.is_empty()
+            && !self.decode
+            && memchr::memchr(b'\\', json.as_bytes()).is_none()
+            && self.is_silent(json)
+    }
+
     pub fn forget_when_full(&mut self) {
         if self.cache.len().max(self.entries.len()) > CACHE_VALUES_MAX {
             self.cache.clear();
             self.small.clear();
+            self.truth = [0; 2];
+            self.recent = Recent::default();
             let nothing = std::mem::take(&mut self.truths[self.nothing as usize]);
             self.truths.truncate(1);
             self.entries.retain(|_, entry| *entry == 0);
@@ -429,5 +576,6 @@ fn atom_holds(atom: &Atom, value: Value<'_>, derived: &Derived<'_>, view: View) 
     }
 }
 
+mod memory;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use crate::ruleset::RuleSet;
 use crate::sigma::correlation::{Condition, Correlation, Kind};
 use crate::sigma::document::{Attributes, Document, Rule};
 use crate::sigma::references::{Names, place};
+use haetae_event::inside::Inside;
 use haetae_event::{Columns, Dataset, Level, Risk};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -475,6 +476,16 @@ impl Compiled {
             }
         }
         Columns::Only(names)
+    }
+
+    /// Values inside JSON that parsers may hand over.
+    pub fn inside(&self) -> Inside {
+        let wanted = self
+            .plans
+            .iter()
+            .map(|(dataset, plan)| (*dataset, plan.program.wanted()));
+        let any = wanted.filter(|(_, wanted)| !wanted.trees.is_empty());
+        Inside::new(any.map(|(dataset, wanted)| (dataset, wanted.clone())))
     }
 
     pub fn tracks(&self) -> Vec<Track> {

@@ -1,19 +1,19 @@
 //! Values inside JSON columns: only the wanted paths of a row are read, in one pass over its text.
 
+use super::program::Mask;
+use super::scan::{Scan, Stretch};
 use super::value::{Column, Value};
-use super::walk::{Broken, Kind, Route, Scalar, Walk};
+use super::walk::{self, Broken, Kind, Route, Scalar, Walk};
 use crate::fields::{self, Place};
-use arrow::array::Array;
+use arrow::array::{Array, StringViewArray};
 use haetae_event::EventBatch;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use haetae_event::inside::{self, Edge, Extracted, PathTree, Wanted};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
+use std::sync::Arc;
 
-/// More segments than any field of a rule has; bounds the tree.
-const SEGMENTS_MAX: usize = 16;
-/// Stands for any key in a path.
-const ANY: &str = "*";
+/// More keys are found faster by reading.
+const KEYS_MAX: usize = 64;
 
 /// A value found in a row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,6 +44,16 @@ impl<'a> Cell<'a> {
         }
     }
 
+    fn of(value: Value<'a>) -> Cell<'a> {
+        match value {
+            Value::Null => Cell::Null,
+            Value::Text(text) => Cell::Text(Cow::Borrowed(text)),
+            Value::Int(n) => Cell::Int(n),
+            Value::Float(n) => Cell::Float(n),
+            Value::Bool(b) => Cell::Bool(b),
+        }
+    }
+
     /// A scalar as text, for group keys; lists joined with commas.
     pub fn text(&self) -> Option<String> {
         let mut texts = Vec::new();
@@ -63,60 +73,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// What follows a key.
-#[derive(Clone, Copy, Debug, Default)]
-struct Edge {
-    /// The value is wanted for this slot.
-    slot: Option<u32>,
-    /// Paths go on inside the value.
-    node: Option<u32>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    keys: HashMap<Box<str>, Edge, ahash::RandomState>,
-    any: Edge,
-}
-
-/// The wanted paths of one column.
-#[derive(Clone, Debug)]
-struct Tree {
-    column: String,
-    nodes: Vec<Node>,
-}
-
-impl Tree {
-    /// Wants `path` below `node`, with dots as levels and as parts of keys alike.
-    fn want(&mut self, node: u32, path: &str, slot: u32, depth: usize) {
-        let here = node as usize;
-        if path == ANY {
-            self.nodes[here].any.slot = Some(slot);
-        } else {
-            self.nodes[here].keys.entry(path.into()).or_default().slot = Some(slot);
-        }
-        if depth == SEGMENTS_MAX {
-            return;
-        }
-        for (dot, _) in path.match_indices('.') {
-            let (key, rest) = (&path[..dot], &path[dot + 1..]);
-            if key.is_empty() || rest.is_empty() {
-                continue;
-            }
-            let next = u32::try_from(self.nodes.len()).expect("bounded by the rules");
-            let edge = if key == ANY {
-                &mut self.nodes[here].any
-            } else {
-                self.nodes[here].keys.entry(key.into()).or_default()
-            };
-            let below = *edge.node.get_or_insert(next);
-            if below == next {
-                self.nodes.push(Node::default());
-            }
-            self.want(below, rest, slot, depth + 1);
-        }
-    }
-}
-
 /// Where a field's value is taken from.
 #[derive(Clone, Debug)]
 enum Origin {
@@ -127,8 +83,14 @@ enum Origin {
 /// All fields of a program that are looked up.
 #[derive(Clone, Debug, Default)]
 pub struct LookupPlan {
-    trees: Vec<Tree>,
+    trees: Vec<PathTree>,
     slots: HashMap<(String, String), u32>,
+    /// Slot → its tree.
+    tree_of: Vec<usize>,
+    /// What parsers are asked for, see [`LookupPlan::wish`].
+    wanted: Arc<Wanted>,
+    /// By tree: its keys of the first level with their quotes, where they are few.
+    keys: Vec<Option<Scan>>,
     columns: Vec<String>,
     fields: Vec<Vec<Origin>>,
     /// Slot → fields that may take their value from it.
@@ -154,6 +116,14 @@ impl LookupPlan {
         self.fields.len() - 1
     }
 
+    /// All fields have been added: what parsers may hand over is taken from them from now on.
+    pub fn wish(&mut self) -> Arc<Wanted> {
+        let slots = u32::try_from(self.slots.len()).expect("bounded by the rules");
+        self.wanted = Arc::new(Wanted::new(self.trees.clone(), slots));
+        self.keys = self.trees.iter().map(keys_of).collect();
+        self.wanted.clone()
+    }
+
     fn origin(&mut self, place: Place) -> Origin {
         match place {
             Place::Column(column) => {
@@ -169,18 +139,26 @@ impl LookupPlan {
                 if slot == next {
                     let known = self.trees.iter().position(|tree| tree.column == column);
                     let tree = known.unwrap_or_else(|| {
-                        self.trees.push(Tree {
-                            column,
-                            nodes: vec![Node::default()],
-                        });
+                        self.trees.push(PathTree::new(column));
                         self.trees.len() - 1
                     });
-                    self.trees[tree].want(0, &path, slot, 0);
+                    self.trees[tree].want(&path, slot);
+                    self.tree_of.push(tree);
                 }
                 Origin::Slot(slot)
             }
         }
     }
+}
+
+/// The keys that a text must hold for any path of the tree to be in it.
+fn keys_of(tree: &PathTree) -> Option<Scan> {
+    let (keys, any) = tree.keys(0);
+    let spelled: Vec<String> = keys
+        .map(|(key, _)| format!("\"{}\"", key.to_ascii_lowercase()))
+        .collect();
+    let few = !any.is_wanted() && spelled.len() <= KEYS_MAX;
+    few.then(|| Scan::new(&spelled)).flatten()
 }
 
 /// A slot's value, and how many levels of objects it lies under: a key with dots, which lies
@@ -191,11 +169,36 @@ struct Slot<'a> {
     level: u8,
 }
 
+/// One column of JSON text.
+struct Text<'b> {
+    column: Column<'b>,
+    route: Route<Edge>,
+    /// Some row has a value.
+    live: bool,
+    /// A parser has handed over what is wanted of it...
+    told: bool,
+    /// ...but for the rows that have a value here.
+    unsure: Option<&'b StringViewArray>,
+}
+
+/// Where a field's value may be in rows whose text need not be read.
+#[derive(Clone, Copy)]
+pub enum Source<'b> {
+    /// As a parser hands it over, see [`Extracted::slots`].
+    Json(&'b StringViewArray),
+    /// Number of a column of the plan.
+    Column(usize),
+}
+
 /// Looks fields up, row by row.
 pub struct Lookups<'p, 'b> {
     plan: &'p LookupPlan,
-    json: Vec<(Column<'b>, Route<Edge>)>,
+    json: Vec<Text<'b>>,
     columns: Vec<Column<'b>>,
+    /// Which of the columns have any value.
+    held: Vec<bool>,
+    /// By slot: what a parser handed over.
+    extracted: Vec<Option<&'b StringViewArray>>,
     /// Fields that may take their value from a column which this batch has.
     of_columns: Vec<u32>,
     slots: Vec<Slot<'b>>,
@@ -203,31 +206,134 @@ pub struct Lookups<'p, 'b> {
     row: usize,
 }
 
+/// Of the rows behind `start` those whose JSON may have one of the keys, or an escape, in which one may
+/// hide; `None` where it cannot be told of all rows together.
+fn with_keys(
+    texts: &StringViewArray,
+    keys: &Scan,
+    start: usize,
+    rows: &Mask,
+    scratch: &mut Vec<u8>,
+) -> Option<Mask> {
+    let mut found = Mask::NONE;
+    let stretch = Stretch::of(texts, start, rows, &mut found)?;
+    keys.find(stretch.bytes, scratch, |place| stretch.mark(place, &mut found));
+    stretch.mark_each(&mut found, |rest| memchr::memchr(b'\\', rest));
+    Some(found)
+}
+
+/// Whether any row has a value.
+fn is_live(batch: &EventBatch, name: &str) -> bool {
+    let column = batch.column(name);
+    column.is_some_and(|column| column.null_count() < column.len())
+}
+
 impl<'p, 'b> Lookups<'p, 'b> {
     pub fn new(plan: &'p LookupPlan, batch: &'b EventBatch) -> Lookups<'p, 'b> {
-        let holds_any = |name: &String| {
-            let column = batch.column(name);
-            column.is_some_and(|column| column.null_count() < column.len())
-        };
-        let held: Vec<bool> = plan.columns.iter().map(holds_any).collect();
+        let held: Vec<bool> = plan.columns.iter().map(|name| is_live(batch, name)).collect();
         let is_held = |field: &&u32| {
             let mut origins = plan.fields[**field as usize].iter();
             origins.any(|origin| matches!(origin, Origin::Column(at) if held[*at]))
         };
-        let column = |tree: &Tree| Column::of(batch, &tree.column);
-        Lookups {
+        let mut lookups = Lookups {
             plan,
-            json: plan
-                .trees
-                .iter()
-                .map(|tree| (column(tree), Route::new()))
-                .collect(),
+            json: Vec::with_capacity(plan.trees.len()),
             columns: plan.columns.iter().map(|name| Column::of(batch, name)).collect(),
             of_columns: plan.of_columns.iter().filter(is_held).copied().collect(),
+            held,
+            extracted: vec![None; plan.slots.len()],
             slots: plan.slots.iter().map(|_| Slot::default()).collect(),
             touched: Vec::new(),
             row: usize::MAX,
+        };
+        let handed = batch.records.schema_ref().column_with_name(inside::COLUMN);
+        for (at, tree) in plan.trees.iter().enumerate() {
+            let extracted = handed.and_then(|(column, field)| {
+                Extracted::of(field, batch.records.column(column), &plan.wanted, at)
+            });
+            for (slot, column) in extracted.into_iter().flat_map(Extracted::slots) {
+                if plan.tree_of.get(slot as usize) == Some(&at) {
+                    lookups.extracted[slot as usize] = Some(column);
+                }
+            }
+            lookups.json.push(Text {
+                column: Column::of(batch, &tree.column),
+                route: Route::new(),
+                live: is_live(batch, &tree.column),
+                told: extracted.is_some(),
+                unsure: extracted.and_then(Extracted::unsure),
+            });
         }
+        lookups
+    }
+
+    /// Of the rows behind `start` those whose text has to be read to know their fields.
+    pub fn in_text(&self, start: usize, rows: &Mask, scratch: &mut Vec<u8>) -> Mask {
+        let mut found = Mask::NONE;
+        for (at, text) in self.json.iter().enumerate() {
+            match (text.told, text.unsure, &text.column) {
+                (true, None, _) => {}
+                (true, Some(unsure), _) => {
+                    let rows = rows.rows().filter(|row| unsure.is_valid(start + row));
+                    rows.for_each(|row| found.set(row));
+                }
+                (false, _, Column::Text(texts)) if text.live => {
+                    let keys = self.plan.keys.get(at).and_then(Option::as_ref);
+                    let with_keys = keys.and_then(|keys| with_keys(texts, keys, start, rows, scratch));
+                    let mut nulls = Mask::NONE;
+                    if texts.null_count() > 0 {
+                        let rows = rows.rows().filter(|row| texts.is_null(start + row));
+                        rows.for_each(|row| nulls.set(row));
+                    }
+                    found.or(with_keys.unwrap_or(*rows).without(&nulls).words());
+                }
+                _ => {}
+            }
+        }
+        found.and(rows)
+    }
+
+    /// Whether the text of a row has to be read to know its fields.
+    fn is_in_text(&self, row: usize) -> bool {
+        self.json.iter().any(|text| match (text.told, text.unsure) {
+            (true, None) => false,
+            (true, Some(unsure)) => unsure.is_valid(row),
+            (false, _) => text.live,
+        })
+    }
+
+    /// Where the value of a field is in rows whose text need not be read, the first one counts;
+    /// places without any value in the batch are left out.
+    pub fn sources(&self, field: usize) -> impl Iterator<Item = Source<'b>> {
+        let origins = self.plan.fields[field].iter();
+        origins.filter_map(|origin| match origin {
+            Origin::Slot(slot) => self.extracted[*slot as usize].map(Source::Json),
+            Origin::Column(at) => self.held[*at].then_some(Source::Column(*at)),
+        })
+    }
+
+    pub fn column(&self, at: usize) -> &Column<'b> {
+        &self.columns[at]
+    }
+
+    /// Calls `each` with every comparable value of a field in any row.
+    pub fn values(&mut self, field: usize, row: usize, each: &mut dyn FnMut(Value<'_>)) {
+        if self.is_in_text(row) {
+            self.read(row);
+            match self.cell(field) {
+                CellOrColumn::Cell(cell) => cell.each(&mut |value| each(value)),
+                CellOrColumn::Value(value) => each(value),
+            }
+            return;
+        }
+        let held = self.sources(field).find_map(|source| match source {
+            Source::Json(column) => column.is_valid(row).then(|| decoded(column.value(row))),
+            Source::Column(at) => {
+                let value = self.columns[at].value(row);
+                (value != Value::Null).then(|| Cell::of(value))
+            }
+        });
+        held.unwrap_or_default().each(&mut |value| each(value));
     }
 
     /// Reads a row's JSON. What is no JSON has no fields; what breaks off has those before.
@@ -239,21 +345,21 @@ impl<'p, 'b> Lookups<'p, 'b> {
         for slot in self.touched.drain(..) {
             self.slots[slot as usize] = Slot::default();
         }
-        for (tree, (column, route)) in self.plan.trees.iter().zip(&mut self.json) {
-            let Value::Text(text) = column.value(row) else {
+        for (tree, json) in self.plan.trees.iter().zip(&mut self.json) {
+            let Value::Text(text) = json.column.value(row) else {
                 continue;
             };
             if !text.starts_with(['{', '[']) {
                 continue;
             }
-            route.restart();
+            json.route.restart();
             let mut found = Found {
-                tree,
-                route,
+                tree: Some(tree),
+                route: &mut json.route,
                 slots: &mut self.slots,
                 touched: &mut self.touched,
             };
-            let top = Wanted {
+            let top = Sought {
                 slot: None,
                 node: Some(0),
                 level: 0,
@@ -300,7 +406,8 @@ pub enum CellOrColumn<'c, 'b> {
 }
 
 struct Found<'t, 's, 'b> {
-    tree: &'t Tree,
+    /// `None` when only the value itself is sought.
+    tree: Option<&'t PathTree>,
     route: &'s mut Route<Edge>,
     slots: &'s mut Vec<Slot<'b>>,
     touched: &'s mut Vec<u32>,
@@ -308,7 +415,7 @@ struct Found<'t, 's, 'b> {
 
 /// What is wanted of a JSON value.
 #[derive(Clone, Copy)]
-struct Wanted {
+struct Sought {
     slot: Option<u32>,
     node: Option<u32>,
     level: u8,
@@ -345,7 +452,7 @@ impl<'b> Found<'_, '_, 'b> {
     }
 
     /// Reads the value here; what was found before the text breaks stays found.
-    fn read(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
+    fn read(&mut self, walk: &mut Walk<'b>, wanted: Sought) -> Result<(), Broken> {
         match walk.enter()? {
             Kind::Scalar => self.scalar(walk, wanted),
             Kind::Array => {
@@ -356,7 +463,7 @@ impl<'b> Found<'_, '_, 'b> {
                 while walk.goes_on(b']', std::mem::take(&mut first))? {
                     self.read(
                         walk,
-                        Wanted {
+                        Sought {
                             listed: true,
                             ..wanted
                         },
@@ -373,7 +480,7 @@ impl<'b> Found<'_, '_, 'b> {
         }
     }
 
-    fn scalar(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
+    fn scalar(&mut self, walk: &mut Walk<'b>, wanted: Sought) -> Result<(), Broken> {
         let Some(slot) = wanted.slot else {
             return walk.skip();
         };
@@ -388,23 +495,20 @@ impl<'b> Found<'_, '_, 'b> {
         Ok(())
     }
 
-    fn members(&mut self, walk: &mut Walk<'b>, wanted: Wanted) -> Result<(), Broken> {
-        let tree = self.tree;
+    fn members(&mut self, walk: &mut Walk<'b>, wanted: Sought) -> Result<(), Broken> {
         let mut first = true;
         while walk.goes_on(b'}', std::mem::take(&mut first))? {
-            let Some(node) = wanted.node else {
+            let (Some(node), Some(tree)) = (wanted.node, self.tree) else {
                 walk.key()?;
                 walk.skip()?;
                 continue;
             };
-            let keys = &tree.nodes[node as usize];
-            let look_up = |key: &str| keys.keys.get(key).copied().unwrap_or(keys.any);
-            let edge = self.route.next(walk, node, look_up)?;
-            if edge.slot.is_none() && edge.node.is_none() {
+            let edge = self.route.next(walk, node, |key| tree.edge(node, key))?;
+            if !edge.is_wanted() {
                 walk.skip()?;
                 continue;
             }
-            let below = Wanted {
+            let below = Sought {
                 slot: edge.slot,
                 node: edge.node,
                 level: wanted.level.saturating_add(1),
@@ -416,96 +520,42 @@ impl<'b> Found<'_, '_, 'b> {
     }
 }
 
-/// Calls `each` with every text in a JSON value, keys aside; numbers and truths as text too.
-/// `escaped_only` leaves out those that stand in the JSON text as they are.
-pub fn leaves(json: &str, escaped_only: bool, each: &mut dyn FnMut(&str)) {
-    let mut read = serde_json::Deserializer::from_str(json);
-    // What breaks off has the texts before the break.
-    let _ = Leaves { escaped_only, each }.deserialize(&mut read);
+/// A value as a parser hands it over, see [`Extracted::slots`].
+pub fn decoded(json: &str) -> Cell<'_> {
+    if let Some(text) = plain_text(json) {
+        return Cell::Text(Cow::Borrowed(text));
+    }
+    let mut slots = vec![Slot::default()];
+    let mut found = Found {
+        tree: None,
+        route: &mut Route::new(),
+        slots: &mut slots,
+        touched: &mut Vec::new(),
+    };
+    let itself = Sought {
+        slot: Some(0),
+        node: None,
+        level: 0,
+        listed: false,
+    };
+    let _ = found.read(&mut Walk::new(json), itself);
+    std::mem::take(&mut slots[0].cell)
 }
 
-struct Leaves<'e> {
-    escaped_only: bool,
-    each: &'e mut dyn FnMut(&str),
-}
-
-impl<'b> DeserializeSeed<'b> for Leaves<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'b>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
+/// A number or truth as it stands in JSON; null for anything else.
+#[inline]
+pub fn bare(json: &str) -> Value<'static> {
+    match walk::word(json) {
+        Ok(Scalar::Bool(truth)) => Value::Bool(truth),
+        Ok(Scalar::Int(n)) => Value::Int(n),
+        Ok(Scalar::Float(n)) => Value::Float(n),
+        _ => Value::Null,
     }
 }
 
-impl Leaves<'_> {
-    fn plain(self, text: &str) {
-        if !self.escaped_only {
-            (self.each)(text);
-        }
-    }
-}
-
-impl<'b> Visitor<'b> for Leaves<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
-        self.plain(if truth { "true" } else { "false" });
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, n: i64) -> Result<(), E> {
-        self.plain(&n.to_string());
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, n: u64) -> Result<(), E> {
-        self.plain(&n.to_string());
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, n: f64) -> Result<(), E> {
-        self.plain(&n.to_string());
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'b str) -> Result<(), E> {
-        self.plain(text);
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        (self.each)(text);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'b>>(self, mut elements: A) -> Result<(), A::Error> {
-        let Leaves { escaped_only, each } = self;
-        while elements
-            .next_element_seed(Leaves {
-                escaped_only,
-                each: &mut *each,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'b>>(self, mut members: A) -> Result<(), A::Error> {
-        let Leaves { escaped_only, each } = self;
-        while members.next_key::<IgnoredAny>()?.is_some() {
-            members.next_value_seed(Leaves {
-                escaped_only,
-                each: &mut *each,
-            })?;
-        }
-        Ok(())
-    }
+/// A string without escapes: what a parser hands over has no closing quote then.
+#[inline]
+pub fn plain_text(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?;
+    (!text.ends_with('"')).then_some(text)
 }

@@ -9,6 +9,7 @@ mod expr;
 mod few;
 mod keys;
 pub mod ladder;
+mod leaves;
 pub mod lookup;
 mod measure;
 mod memory;
@@ -17,6 +18,7 @@ mod observe;
 pub mod program;
 mod prune;
 mod record;
+mod scan;
 mod sieve;
 mod summary;
 mod track;
@@ -31,6 +33,7 @@ use crate::detector::Detector;
 use crate::ruleset::RuleSet;
 use ahash::AHashMap;
 use compile::Compiled;
+use haetae_event::inside::Inside;
 use haetae_event::time::{HOUR_US, MINUTE_US};
 use haetae_event::{Columns, Dataset, Entity, Episode, TenantId, TimeWindow};
 use keys::Keys;
@@ -215,6 +218,8 @@ pub struct Engine {
     options: EngineOptions,
     /// See [`Engine::set_present`].
     present_us: i64,
+    /// Of `compiled`.
+    inside: Inside,
     compiled: Compiled,
     state: State,
 }
@@ -280,6 +285,7 @@ impl Tenant {
 impl Engine {
     pub fn new(rules: RuleSet, options: EngineOptions) -> Engine {
         let compiled = compile::compile(&rules);
+        let inside = compiled.inside();
         let (seats, detectors) = change::seated(&rules, &options.more);
         let state = State {
             tracks: compiled.tracks(),
@@ -291,6 +297,7 @@ impl Engine {
             rules,
             options,
             present_us: i64::MAX,
+            inside,
             compiled,
             state,
         }
@@ -311,6 +318,13 @@ impl Engine {
             .iter()
             .flat_map(|detector| detector.columns());
         self.compiled.columns().union(Columns::only(own.copied()))
+    }
+
+    /// Values inside JSON that parsers may hand over beside the columns ([`haetae_event::inside`]), so
+    /// that rules need not read the text again. Batches without them, or with those of other rules,
+    /// are judged alike, more slowly.
+    pub fn inside(&self) -> &Inside {
+        &self.inside
     }
 
     /// The same rules and bounds with an empty memory, for recomputing a range.

@@ -1,8 +1,9 @@
 //! The record as keywords see it: `raw`, or what is left of it.
 
-use super::lookup;
+use super::leaves;
 use super::value::{Column, Value, decoded_request};
 use super::walk;
+use arrow::array::StringViewArray;
 use haetae_event::EventBatch;
 use haetae_event::decode;
 use std::borrow::Cow;
@@ -48,6 +49,14 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The raw records, where they are kept.
+    pub fn raws(&self) -> Option<&'a StringViewArray> {
+        match self.raw {
+            Column::Text(texts) => Some(texts),
+            _ => None,
+        }
+    }
+
     /// The texts of a row: the raw record, and of a JSON record the values that it holds escaped;
     /// without a raw record the known columns in one text, and each value of the attributes. What a
     /// client encoded comes decoded as well.
@@ -57,7 +66,7 @@ impl<'a> Record<'a> {
             Value::Text(raw) => {
                 texts.push(Cow::Borrowed(raw));
                 if is_escaped(raw) {
-                    lookup::leaves(raw, true, &mut |text| texts.push(Cow::Owned(text.to_owned())));
+                    leaves::leaves(raw, true, &mut |text| texts.push(Cow::Owned(text.to_owned())));
                 }
             }
             _ => self.rebuilt(row, &mut texts),
@@ -124,7 +133,7 @@ impl<'a> Record<'a> {
             texts.push(Cow::Owned(joined));
         }
         if let Value::Text(attrs) = self.attrs.value(row) {
-            lookup::leaves(attrs, false, &mut |text| texts.push(Cow::Owned(text.to_owned())));
+            leaves::leaves(attrs, false, &mut |text| texts.push(Cow::Owned(text.to_owned())));
         }
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Sieve {
     /// The same for many literals.
     more_blocks: Vec<Blocks<MANY>>,
     short: Option<Short>,
+    /// All of two bytes and more, where they are few.
+    all: Option<packed::Searcher>,
     /// Literals of one byte.
     bytes: Vec<(u8, u32)>,
     /// Literals that are not ASCII, sought in lower-case text.
@@ -252,6 +254,12 @@ impl Sieve {
                 _ => more_blocks.push(Blocks::new(literals, least, size)),
             }
         }
+        let several = of(2, usize::MAX);
+        let all = || {
+            let texts = several.iter().map(|(text, _)| text);
+            packed::Config::new().builder().extend(texts).build()
+        };
+        let few = (1..=PACKED_MAX).contains(&several.len()) && !long.is_empty();
         let single = ascii.iter().filter(|(text, _)| text.len() == 1);
         Some(Sieve {
             blocks,
@@ -261,6 +269,7 @@ impl Sieve {
             } else {
                 Some(Short::new(&short))
             },
+            all: few.then(all).flatten(),
             bytes: single
                 .map(|(text, number)| (text.as_bytes()[0], *number))
                 .collect(),
@@ -303,6 +312,21 @@ impl Sieve {
     }
 
     fn find_ascii(&mut self, text: &[u8], each: &mut impl FnMut(u32)) {
+        for (byte, number) in &self.bytes {
+            if memchr::memchr2(*byte, byte.to_ascii_uppercase(), text).is_some() {
+                each(*number);
+            }
+        }
+        if text.len() >= VECTORS_FROM
+            && let Some(all) = &self.all
+        {
+            self.lower.clear();
+            self.lower.extend_from_slice(text);
+            self.lower.make_ascii_lowercase();
+            if all.find(&self.lower).is_none() {
+                return;
+            }
+        }
         for blocks in &self.blocks {
             blocks.seek(text, each);
         }
@@ -311,11 +335,6 @@ impl Sieve {
         }
         if let Some(short) = &self.short {
             short.seek(text, &mut self.lower, each);
-        }
-        for (byte, number) in &self.bytes {
-            if memchr::memchr2(*byte, byte.to_ascii_uppercase(), text).is_some() {
-                each(*number);
-            }
         }
     }
 }

@@ -72,6 +72,7 @@ impl<'a> Column<'a> {
         }
     }
 
+    #[inline]
     pub fn value(&self, row: usize) -> Value<'a> {
         match self {
             Column::Text(a) if a.is_valid(row) => Value::Text(a.value(row)),

@@ -164,12 +164,7 @@ impl<'b> Walk<'b> {
         }
         let start = self.at;
         self.skip_word();
-        match &self.text[start..self.at] {
-            "null" => Ok(Scalar::Null),
-            "true" => Ok(Scalar::Bool(true)),
-            "false" => Ok(Scalar::Bool(false)),
-            number => number_of(number),
-        }
+        word(&self.text[start..self.at])
     }
 
     /// To the end of a number, a truth or null.
@@ -217,6 +212,16 @@ impl<'b> Walk<'b> {
     }
 }
 
+/// What a number, a truth or null means.
+pub(super) fn word(text: &str) -> Result<Scalar<'static>, Broken> {
+    match text {
+        "null" => Ok(Scalar::Null),
+        "true" => Ok(Scalar::Bool(true)),
+        "false" => Ok(Scalar::Bool(false)),
+        number => number_of(number),
+    }
+}
+
 fn number_of(text: &str) -> Result<Scalar<'static>, Broken> {
     if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
         return Err(Broken);
@@ -227,10 +232,8 @@ fn number_of(text: &str) -> Result<Scalar<'static>, Broken> {
     {
         return Ok(Scalar::Int(n));
     }
-    match text.parse::<f64>() {
-        Ok(n) if n.is_finite() => Ok(Scalar::Float(n)),
-        _ => Err(Broken),
-    }
+    // Beyond all floats it is still larger than what a rule may say: nobody hides the keys behind it.
+    text.parse().map(Scalar::Float).map_err(|_| Broken)
 }
 
 /// Appends `text` with the escapes of JSON strings undone. Half a pair of surrogates becomes

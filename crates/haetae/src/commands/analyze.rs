@@ -1,7 +1,7 @@
 //! `haetae analyze`: one report over logs of any kind.
 
 use super::detect::findings;
-use super::reading::read_all;
+use super::reading::{Asked, read_all};
 use super::reloading::load_rules;
 use crate::cli::{AnalyzeArgs, ReportOutput};
 use crate::config::{Config, Language as ConfigLanguage};
@@ -57,13 +57,14 @@ pub fn run(args: &AnalyzeArgs, config: &Config) -> Result<()> {
         };
         Some(Engine::new(rules, options))
     };
-    let columns = match &engine {
-        Some(engine) => KpiAccumulator::columns().union(engine.columns()),
-        None => KpiAccumulator::columns(),
-    };
+    let mut asked = Asked::from(&KpiAccumulator::columns());
+    if let Some(engine) = &engine {
+        asked.columns = asked.columns.union(engine.columns());
+        asked.inside = engine.inside().clone();
+    }
     let mut refused = Refused::default();
     let mut too_old = 0u64;
-    let counts = read_all(&args.input, config, &columns, |step| {
+    let counts = read_all(&args.input, config, asked, |step| {
         for reject in step.rejects {
             let kind = refused.kinds.entry((step.input.to_owned(), reject.reason));
             kind.or_insert_with(|| (0, format!("record {}: {}", reject.ordinal, reject.detail)))

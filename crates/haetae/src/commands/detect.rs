@@ -1,6 +1,6 @@
 //! `haetae detect`.
 
-use super::reading::read_all;
+use super::reading::{Asked, read_all};
 use super::reloading::load_rules;
 use crate::cli::DetectArgs;
 use crate::config::Config;
@@ -21,8 +21,8 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
         ..EngineOptions::one_shot()
     };
     let mut engine = Engine::new(rules, options);
-    let columns = engine.columns();
-    read_all(&args.input, config, &columns, |step| {
+    let asked = Asked::from(&engine);
+    read_all(&args.input, config, asked, |step| {
         if let Some(batch) = &step.batch {
             engine.observe(batch);
         }

@@ -3,8 +3,10 @@
 use crate::cli::InputArgs;
 use crate::config::Config;
 use anyhow::{Context, Result};
+use haetae_detect::Engine;
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::{Enrichers, Knowledge, Notice};
+use haetae_event::inside::Inside;
 use haetae_event::net::ClientIpPolicy;
 use haetae_event::{Clock, Columns, Counts, Dataset, EventBatch, Reason, Reject, SystemClock, TenantId};
 use haetae_parse::{Candidates, Choice, InputReader, ParseOptions};
@@ -19,6 +21,32 @@ pub struct Step<'a> {
     pub parser: &'a str,
     pub batch: Option<EventBatch>,
     pub rejects: &'a [Reject],
+}
+
+/// What a command wants of each record.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub columns: Columns,
+    /// Values inside JSON, for detection.
+    pub inside: Inside,
+}
+
+impl From<&Columns> for Asked {
+    fn from(columns: &Columns) -> Asked {
+        Asked {
+            columns: columns.clone(),
+            inside: Inside::default(),
+        }
+    }
+}
+
+impl From<&Engine> for Asked {
+    fn from(engine: &Engine) -> Asked {
+        Asked {
+            columns: engine.columns(),
+            inside: engine.inside().clone(),
+        }
+    }
 }
 
 /// The client policy that a configuration asks for.
@@ -45,14 +73,14 @@ pub fn client_policy(config: &Config) -> Result<ClientIpPolicy> {
 pub fn read_all(
     args: &InputArgs,
     config: &Config,
-    columns: &Columns,
+    asked: impl Into<Asked>,
     each: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Counts> {
     let choice = match &args.format {
         None => Choice::Detect,
         Some(name) => super::parser::choice(name, config)?,
     };
-    read_with(args, config, columns, &choice, None, each)
+    read_with(args, config, asked, &choice, None, each)
 }
 
 /// As [`read_all`], with the parser already chosen (`--format` is not looked at) and perhaps another
@@ -63,18 +91,20 @@ pub fn read_all(
 pub fn read_with(
     args: &InputArgs,
     config: &Config,
-    columns: &Columns,
+    asked: impl Into<Asked>,
     choice: &Choice,
     candidates: Option<Arc<dyn Candidates>>,
     mut each: impl FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Counts> {
+    let Asked { columns, inside } = asked.into();
     let options = ParseOptions {
         blueprints: match choice {
             Choice::Detect => super::parser::offered(config),
             _ => Arc::from([]),
         },
         candidates,
-        columns: columns.clone(),
+        columns,
+        inside,
         client_ip: client_policy(config)?,
         flow_format: args.format_string.clone(),
         time_zone: args.time_zone.clone(),

@@ -2,5 +2,6 @@
 
 mod compare;
 mod differences;
+mod inside;
 mod mapping;
 mod regression;

@@ -1,16 +1,27 @@
 //! From a line to the field that a rule names: parsers and pipeline file together.
 
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
+use haetae_event::inside::Inside;
 use haetae_event::{EventBatch, Micros, TenantId};
 use haetae_parse::{InputReader, ParseOptions};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ids of the rules that find something in this text.
+/// Ids of the rules that find something in this text; the same whether the parser hands over values
+/// inside JSON or not.
 pub fn found(rules: &RuleSet, text: &str) -> BTreeSet<String> {
+    let engine = Engine::new(rules.clone(), EngineOptions::one_shot());
+    let inside = engine.inside().clone();
+    let plain = found_with(rules, text, &Inside::default());
+    assert_eq!(plain, found_with(rules, text, &inside), "{text}");
+    plain
+}
+
+fn found_with(rules: &RuleSet, text: &str, inside: &Inside) -> BTreeSet<String> {
     let mut engine = Engine::new(rules.clone(), EngineOptions::one_shot());
     let options = ParseOptions {
         columns: engine.columns(),
+        inside: inside.clone(),
         arrival: Micros(1_772_323_200_000_000),
         ..ParseOptions::default()
     };

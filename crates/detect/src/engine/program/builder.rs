@@ -1,7 +1,9 @@
 //! Rules of one dataset brought together: items that are the same are one, literals of keywords go to
 //! the columns in which clients may have encoded them.
 
-use super::{Keywords, Program, Watch};
+use super::keywords::Keywords;
+use super::truth::Truth;
+use super::{Program, Watch};
 use crate::engine::column::{ColumnProgram, ItemSpec};
 use crate::engine::expr::{Compare, Expr, Kinds, Reading};
 use crate::engine::lookup::LookupPlan;
@@ -14,6 +16,7 @@ use crate::sigma::placeholder::Placeholders;
 use ahash::RandomState;
 use haetae_event::Dataset;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 /// Why a rule cannot run on a dataset.
 pub struct MissingField(pub String);
@@ -169,7 +172,7 @@ impl Builder {
 
     /// What is encoded is decoded once for a value: literals of keywords are sought there with
     /// those of the column's own items.
-    fn keywords(&mut self) -> Option<Keywords> {
+    fn keywords(&mut self) -> Option<(usize, Vec<String>, Vec<u32>)> {
         let column = self.columns.iter().position(|name| name == KEYWORDS)?;
         let own = self.items.iter().filter(|item| item.column == column);
         let literals: Vec<String> = own.filter_map(ItemSpec::seeds).flatten().collect();
@@ -188,11 +191,7 @@ impl Builder {
                 literals: Some(literals.clone()),
             });
         }
-        Some(Keywords {
-            column,
-            in_requests,
-            plain: String::new(),
-        })
+        Some((column, literals, in_requests))
     }
 
     pub fn build(mut self) -> Program {
@@ -203,6 +202,9 @@ impl Builder {
             .enumerate()
             .map(|(index, name)| ColumnProgram::new(index, name, &self.items))
             .collect();
+        let keywords = keywords.map(|(column, literals, in_requests)| {
+            Keywords::new(column, &columns[column], &literals, in_requests)
+        });
         let mut plan = LookupPlan::default();
         let readings: Vec<Reading> = self
             .columns
@@ -219,14 +221,23 @@ impl Builder {
             readings: &readings,
         };
         let watch = Watch::of(&kinds, self.rules);
+        let wanted = plan.wish();
+        // Where few rows are looked into, reading the text of those costs less than handing over all.
+        let wanted = if watch.looks_always() {
+            wanted
+        } else {
+            Arc::default()
+        };
         let looked_up: Vec<usize> = (0..columns.len())
             .filter(|at| matches!(readings[*at], Reading::Lookup(_)))
             .collect();
-        let telling = looked_up.iter().copied();
+        let telling = (0..looked_up.len()).filter(|field| columns[looked_up[*field]].nothing != 0);
         Program {
-            stamp: vec![0; self.items.len()],
+            truth: Truth::new(self.items.len()),
             looked: vec![0; columns.len()],
-            telling: telling.filter(|at| columns[*at].nothing != 0).collect(),
+            generation: 0,
+            telling: telling.collect(),
+            wanted,
             looked_up,
             items: self.items,
             columns,
@@ -236,7 +247,8 @@ impl Builder {
             watch,
             keywords,
             hasher: RandomState::new(),
-            generation: 0,
+            scratch: Vec::new(),
+            signs: Vec::new(),
         }
     }
 }

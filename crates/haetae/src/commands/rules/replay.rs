@@ -2,7 +2,7 @@
 
 use super::ordered::{self, Findings};
 use crate::cli::InputArgs;
-use crate::commands::reading::read_all;
+use crate::commands::reading::{Asked, read_all};
 use crate::commands::stored::{Stored, progress};
 use crate::config::Config;
 use anyhow::{Result, bail};
@@ -147,7 +147,7 @@ pub fn replay(
         format_string: None,
         time_zone: None,
     };
-    let counts = read_all(&input, config, &columns, |step| {
+    let counts = read_all(&input, config, Asked::from(&*engine), |step| {
         if let Some(batch) = &step.batch {
             note(batch.ts_range());
             engine.observe(batch);
