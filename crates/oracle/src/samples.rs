@@ -3,7 +3,7 @@
 use flate2::read::MultiGzDecoder;
 use haetae_detect::sigma::document::{self, Document, Rule};
 use haetae_detect::sigma::yaml;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -72,6 +72,15 @@ pub fn own() -> Vec<Sample> {
         text: (*text).to_owned(),
     };
     OWN.iter().map(rule).collect()
+}
+
+/// Events that a generator hardly makes, for rules of our own.
+pub fn own_cases() -> Vec<Case> {
+    vec![Case {
+        rule_id: "5d0f7c1e-0c4b-4a57-9b6f-1f2f3a0b0003".into(),
+        events: vec![json!({"Event": {"System": {}, "EventData": {"Image": null, "ParentImage": null}}})],
+        match_count: None,
+    }]
 }
 
 const OWN: [(&str, &str); 6] = [

@@ -10,7 +10,11 @@ const ROWS: &str = include_str!("../../differences.md");
 /// it, the engines must agree on that event.
 pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -> Option<&'static str> {
     let mut items = Vec::new();
-    collect(&rule["detection"], &mut items);
+    let searches = rule["detection"].as_object();
+    let searches = searches.into_iter().flatten();
+    searches
+        .filter(|(name, _)| *name != "condition")
+        .for_each(|(_, search)| collect(search, &mut items));
     // Where one of the keywords is nowhere, both engines find nothing by them.
     let everywhere = |(key, values): &(String, Vec<String>)| {
         let within = |value: &String| {
@@ -33,7 +37,7 @@ pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -
         }
         return agree(&without).then_some("field.null-key");
     }
-    if let Some(key) = of_the_rule(&items) {
+    if let Some(key) = of_the_rule(&items, event) {
         return Some(key);
     }
     // Nothing beside nothing: a field that is null, empty or not there.
@@ -66,8 +70,8 @@ pub fn key(rule: &Value, event: &Value, agree: &mut dyn FnMut(&Value) -> bool) -
     None
 }
 
-/// What a rule shows by itself, on whatever event.
-fn of_the_rule(items: &[(String, Vec<String>)]) -> Option<&'static str> {
+/// What a rule shows by itself, whatever values the event has.
+fn of_the_rule(items: &[(String, Vec<String>)], event: &Value) -> Option<&'static str> {
     let has = |is: &dyn Fn(&str, &str) -> bool| {
         let mut values = items
             .iter()
@@ -80,6 +84,13 @@ fn of_the_rule(items: &[(String, Vec<String>)]) -> Option<&'static str> {
     }
     if has(&|key, _| key.contains("|base64offset")) {
         return Some("base64offset.tail");
+    }
+    let different = |key: &str, _: &str| {
+        let field = key.split('|').next().unwrap_or_default();
+        key.contains("|neq") && event.get(field).is_none()
+    };
+    if has(&different) {
+        return Some("neq.absent");
     }
     let number = |value: &str| value.parse::<f64>().is_ok();
     has(&|key, value| key.is_empty() && number(value)).then_some("keyword.number")
@@ -99,7 +110,7 @@ fn join_lines(value: &mut Value) {
 fn collect(value: &Value, items: &mut Vec<(String, Vec<String>)>) {
     match value {
         Value::Object(map) => {
-            for (key, value) in map.iter().filter(|(key, _)| *key != "condition") {
+            for (key, value) in map {
                 match value {
                     Value::Object(_) => collect(value, items),
                     Value::Array(values) if values.iter().any(Value::is_object) => collect(value, items),
@@ -127,6 +138,7 @@ fn nested(event: &Value, field: &str) -> bool {
 fn has_text(value: &Value, is: &dyn Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => is(text),
+        Value::Number(number) => is(&number.to_string()),
         Value::Array(values) => values.iter().any(|value| has_text(value, is)),
         Value::Object(map) => map.values().any(|value| has_text(value, is)),
         _ => false,
