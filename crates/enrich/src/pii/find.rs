@@ -98,9 +98,7 @@ pub fn find(text: &str, wanted: Wanted) -> Vec<Found> {
         personal(&decoded.bytes, &mut hits);
     }
     if wanted.addresses {
-        let found = patterns().address.find_iter(&decoded.bytes).map(|m| m.range());
-        let addresses = found.filter_map(|span| address_in(&decoded.bytes, span));
-        hits.extend(addresses.map(|span| (Kind::Address, span)));
+        addresses(&decoded.bytes, &mut hits);
     }
     hits.sort_by_key(|(kind, span)| (*kind, span.start));
     let mut taken: Vec<Found> = Vec::new();
@@ -120,6 +118,21 @@ pub fn find(text: &str, wanted: Wanted) -> Vec<Found> {
     }
     taken.sort_by_key(|found| found.span.start);
     taken
+}
+
+fn addresses(bytes: &[u8], hits: &mut Vec<(Kind, Range<usize>)>) {
+    let mut from = 0;
+    while let Some(found) = patterns().address.find_at(bytes, from) {
+        from = found.end();
+        match address_in(bytes, found.range()) {
+            Some(span) => hits.push((Kind::Address, span)),
+            // Behind the last colon a v4 may begin whose first number was taken for a group of v6.
+            None => {
+                let colon = found.as_bytes().iter().rposition(|b| *b == b':');
+                from = colon.map_or(from, |at| found.start() + at + 1);
+            }
+        }
+    }
 }
 
 /// The address in a match, without the port that may stand behind a colon.

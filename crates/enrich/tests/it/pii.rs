@@ -237,6 +237,22 @@ fn a_batch_keeps_its_shape() {
     );
 }
 
+/// The groups before it took the first number of a v4 for one of theirs.
+#[test]
+fn a_v4_behind_colons_is_cut() {
+    let cut = policy(AddressPolicy::Truncate, TextPolicy::Keep);
+    let key = key();
+    let masker = Masker::new(&cut, &key);
+    for (text, left) in [
+        ("a::203.0.113.1", "a::203.0.113.0"),
+        ("from 1:2:3::203.0.113.77:443", "from 1:2:3::203.0.113.0:443"),
+        ("::ffff:203.0.113.9", "::ffff:203.0.113.0"),
+        ("2001:db8:1:2::5", "2001:db8:1::"),
+    ] {
+        assert_eq!(masker.text(text), left);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -247,6 +263,7 @@ proptest! {
         prop_assert_eq!(masked(&once), once.clone());
     }
 
+    /// Among them `a::203.0.113.1`, whose `a::203` looks like the beginning of a v6.
     #[test]
     fn addresses_never_stay(last in 1u8..255, before in "[ =/\"\\[(:,가a-z]{0,3}", after in "(:[0-9]{1,5})?[ \"\\]),가a-z]{0,3}") {
         let cut = policy(AddressPolicy::Truncate, TextPolicy::Keep);
