@@ -6,7 +6,7 @@ use haetae_detect::{Closing, Engine, EngineOptions, Evaluation, RuleSet};
 use haetae_event::{Dataset, Episode};
 use proptest::prelude::*;
 
-const RULES: &str = "
+pub const RULES: &str = "
 title: e
 name: e
 logsource: {category: webserver}
@@ -20,6 +20,7 @@ detection: {s: {sc-status: 404}, condition: s}
 ---
 title: count
 id: count
+name: count
 correlation: {type: event_count, rules: [e], group-by: [src_ip], timespan: 30s, condition: {gte: 4}}
 ---
 title: distinct

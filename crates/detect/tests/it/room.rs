@@ -4,41 +4,11 @@
 //! are judged as if there were none, and of the crowd everything is told that held before it went.
 
 use crate::batches::*;
-use crate::order::Stored;
+use crate::order::{RULES, Stored};
 use haetae_detect::{Closing, Engine, EngineOptions, RuleSet};
 use haetae_event::{Dataset, Episode};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-
-const RULES: &str = "
-title: e
-name: e
-logsource: {category: webserver}
-detection: {s: {sc-status: 404}, condition: s}
----
-title: single
-id: single
-haetae: {gap: 20s}
-logsource: {category: webserver}
-detection: {s: {sc-status: 404}, condition: s}
----
-title: count
-id: count
-name: count
-correlation: {type: event_count, rules: [e], group-by: [src_ip], timespan: 30s, condition: {gte: 4}}
----
-title: distinct
-id: distinct
-correlation: {type: value_count, rules: [e], group-by: [src_ip], timespan: 30s, condition: {field: cs-uri, gte: 3}}
----
-title: exactly
-id: exactly
-correlation: {type: event_count, rules: [e], group-by: [src_ip], timespan: 30s, condition: {eq: 3}}
----
-title: few
-id: few
-correlation: {type: event_count, rules: [e], group-by: [src_ip], timespan: 30s, condition: {lt: 3}}
-";
 
 /// One more, which looks back an hour: all others then keep two hours where there is room.
 const LONG: &str = "
