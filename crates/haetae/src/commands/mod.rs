@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod demo;
 pub mod detect;
 pub mod doctor;
+mod listing;
 pub mod model;
 mod observing;
 pub mod parse;

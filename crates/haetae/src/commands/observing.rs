@@ -24,9 +24,8 @@ impl Observer for RunObserver {
     fn committed(&mut self, _: &CommitReport, counts: Counts, reconciled: &Reconciled, _: &[IncidentRow]) {
         self.meters.committed(counts);
         self.waker.wake();
-        for changed in reconciled.put.iter().filter(|changed| changed.before.is_none()) {
-            self.say.finding(&changed.finding);
-        }
+        let new = reconciled.put.iter().filter(|changed| changed.before.is_none());
+        self.say.findings(new.map(|changed| &changed.finding));
         let released = committed_position(self.ledger.as_ref())
             .map_err(|error| error.to_string())
             .and_then(|at| {

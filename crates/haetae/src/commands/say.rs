@@ -1,5 +1,6 @@
 //! What `run` prints for people, on stderr, in their language.
 
+use super::listing::lines;
 use crate::config::{Config, Language as ConfigLanguage};
 use haetae_event::{Finding, Level};
 use haetae_incident::Language;
@@ -96,34 +97,20 @@ impl Say {
         }
     }
 
-    /// One line for a finding that was not known before.
-    pub fn finding(&self, finding: &Finding) {
+    /// Findings that were not known before, of one commit.
+    pub fn findings<'a>(&self, findings: impl IntoIterator<Item = &'a Finding>) {
         let least = if self.demo { Level::Low } else { Level::Medium };
-        if finding.level < least {
-            return;
-        }
-        let colour = match finding.level {
-            Level::Critical | Level::High => "\x1b[31m",
-            Level::Medium => "\x1b[33m",
-            _ => "\x1b[2m",
-        };
-        let at = finding
-            .ts
-            .timestamp()
-            .to_zoned(self.timezone.clone())
-            .strftime("%m-%d %H:%M:%S")
-            .to_string();
-        let text = format!(
-            "{at} {:<13} {} · {} · {}",
-            finding.level.as_str(),
-            for_terminal(&finding.title),
-            for_terminal(&finding.entity.value),
-            finding.count
-        );
-        if self.colours {
-            eprintln!("{colour}{text}\x1b[0m");
-        } else {
-            eprintln!("{text}");
+        for line in lines(findings, least, self.language, &self.timezone) {
+            let colour = match line.level {
+                Level::Critical | Level::High => "\x1b[31m",
+                Level::Medium => "\x1b[33m",
+                _ => "\x1b[2m",
+            };
+            if self.colours {
+                eprintln!("{colour}{}\x1b[0m", line.text);
+            } else {
+                eprintln!("{}", line.text);
+            }
         }
     }
 
