@@ -14,6 +14,7 @@ use crate::json_columns::ATTRS_KEPT_MAX;
 use crate::json_keys::{
     CLIENT_ROLE, Fill, Found, HOPS_ROLE, Keys, QUERY_ROLE, STATUS, TEXT, TIME_ROLE, known_keys,
 };
+use crate::json_nested::spread;
 use crate::json_record::Record;
 use crate::json_records::{self, MakeRow, Refusal, put_text};
 use crate::json_scan::{self, Kind, Member, Scanner, Value};
@@ -44,6 +45,9 @@ pub fn is_access_record(text: &str, limits: &Limits) -> bool {
     let mut scanner = Scanner::new(text, 0, limits.json_depth_max, limits.json_fields_max);
     // A cut or broken record still shows its first keys.
     let _ = scanner.object(&mut members);
+    if let Some(all) = spread(text, &members, limits) {
+        members = all;
+    }
     let has = |column: &str| {
         let keys = TEXT
             .iter()
@@ -115,6 +119,7 @@ struct JsonRows {
     keys: Keys,
     client: ClientColumns,
     line: RequestLine,
+    limits: Limits,
     raw: Slot,
     attrs: Slot,
     warnings: Slot,
@@ -158,6 +163,7 @@ impl Json {
                 uri: plan.slot("uri"),
                 protocol: plan.slot("protocol"),
             },
+            limits: options.limits.clone(),
             raw: plan.slot("raw"),
             attrs: plan.slot("attrs"),
             warnings: plan.slot("warnings"),
@@ -200,9 +206,14 @@ impl MakeRow for JsonRows {
         self.inside.as_ref().is_some_and(|(reader, _)| reader.missed())
     }
 
-    fn row(&mut self, sheet: &mut Sheet<'_>, members: &Record, span: Range<usize>) -> Result<i64, Refusal> {
+    fn row(&mut self, sheet: &mut Sheet<'_>, record: &Record, span: Range<usize>) -> Result<i64, Refusal> {
         let text = sheet.text();
-        self.keys.find(text, members, &mut self.found);
+        self.keys.find(text, record, &mut self.found);
+        let spread = self.request_object(text, record);
+        if let Some(all) = &spread {
+            self.keys.find(text, all, &mut self.found);
+        }
+        let members = spread.as_deref().unwrap_or(record);
         let ts = match self.found.in_role(members, TIME_ROLE) {
             Some(member) => {
                 json_records::local_time(text, &member.value, &self.calendar).ok_or_else(|| {
@@ -221,15 +232,22 @@ impl MakeRow for JsonRows {
             }
         };
         sheet.put_span(self.raw, sheet.row(), span);
-        self.fields(sheet, members);
+        self.fields(sheet, record, members);
         self.address(sheet, members);
         Ok(ts)
     }
 }
 
 impl JsonRows {
-    /// Fills the known columns and gathers the rest into `attrs`.
-    fn fields(&mut self, sheet: &mut Sheet<'_>, members: &Record) {
+    /// The members with those of the request, where an access record has it as an object.
+    fn request_object(&self, text: &str, record: &Record) -> Option<Vec<Member>> {
+        let request = record.get(self.found.request?)?;
+        (self.line.web && request.value.kind == Kind::Object).then(|| spread(text, record, &self.limits))?
+    }
+
+    /// Fills the known columns out of `members` and gathers the rest of the record, whose own members
+    /// stand first among them, into `attrs`.
+    fn fields(&mut self, sheet: &mut Sheet<'_>, record: &Record, members: &[Member]) {
         let text = sheet.text();
         let row = sheet.row();
         let mut attrs = std::mem::take(&mut self.text);
@@ -238,20 +256,22 @@ impl JsonRows {
         let slot = self.attrs;
         let mut attribute = |attrs: &mut String, member: &Member| {
             if let Some((reader, tree)) = &mut inside {
-                reader.member(*tree, text, members, member);
+                reader.member(*tree, text, record, member);
             }
             attribute(attrs, slot, text, member);
         };
         let taken = [TIME_ROLE, CLIENT_ROLE].map(|role| self.found.roles[role].map(|(at, _)| at));
-        for &at in self.found.rest.iter().filter(|at| !taken.contains(&Some(**at))) {
+        let own = |at: &&usize| **at < record.len();
+        let rest = self.found.rest.iter().filter(own);
+        for &at in rest.filter(|at| !taken.contains(&Some(**at))) {
             attribute(&mut attrs, &members[at]);
         }
         self.request_line(sheet, members);
-        for &at in &self.found.losers {
+        for &at in self.found.losers.iter().filter(own) {
             attribute(&mut attrs, &members[at]);
         }
         for &(at, _, fill) in &self.found.chosen {
-            if !put(sheet, row, fill, &members[at].value) {
+            if !put(sheet, row, fill, &members[at].value) && own(&&at) {
                 attribute(&mut attrs, &members[at]);
             }
         }

@@ -41,6 +41,7 @@ pub const FORWARDED: &[&str] = &[
     "http_x_forwarded_for",
     "x_forwarded_for",
     "x-forwarded-for",
+    "X-Forwarded-For",
     "xff",
 ];
 
@@ -81,6 +82,7 @@ pub const TEXT: &[(&str, &[&str])] = &[
             "userAgent",
             "agent",
             "request_User-Agent",
+            "User-Agent",
         ],
     ),
     (
@@ -115,11 +117,23 @@ pub const TEXT: &[(&str, &[&str])] = &[
     ("ja4", &["ja4"]),
     (
         "http_referer",
-        &["http_referer", "referer", "referrer", "request_Referer"],
+        &[
+            "http_referer",
+            "referer",
+            "referrer",
+            "request_Referer",
+            "Referer",
+        ],
     ),
     (
         "protocol",
-        &["protocol", "server_protocol", "http_version", "RequestProtocol"],
+        &[
+            "protocol",
+            "server_protocol",
+            "http_version",
+            "RequestProtocol",
+            "proto",
+        ],
     ),
     ("http_x_forwarded_for", FORWARDED),
     ("request", &["request"]),

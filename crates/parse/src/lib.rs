@@ -36,6 +36,7 @@ mod json;
 mod json_braces;
 mod json_columns;
 mod json_keys;
+mod json_nested;
 mod json_record;
 mod json_records;
 mod json_scan;

@@ -1,6 +1,6 @@
-//! Crashes that the kernel reports.
+//! Crashes and broken WireGuard handshakes that the kernel reports.
 
-use super::{PROCESS, Said, Service};
+use super::{AUTHENTICATION, FAILURE, PROCESS, Said, Service, address_after_last};
 
 /// `[time] NAME[PID]: segfault at ADDRESS ip … in OBJECT[…]`
 pub fn crash(message: &str) -> Option<Said> {
@@ -13,4 +13,20 @@ pub fn crash(message: &str) -> Option<Said> {
         service: Some(Service::Told(start..open)),
         ..Said::of(PROCESS, action, None)
     })
+}
+
+/// `[time] wireguard: wg0: Invalid handshake initiation from ADDRESS:PORT`, written while the module's
+/// debug messages are on: somebody without a key of this interface knocks.
+pub fn wireguard(message: &str) -> Option<Said> {
+    let text = &message[message.find("wireguard: ")?..];
+    let broken = ["Invalid handshake ", "Invalid MAC of handshake"];
+    broken.iter().find(|start| text.contains(**start))?;
+    let address = address_after_last(message, " from ")?;
+    Some(
+        Said {
+            service: Some(Service::Known("vpn")),
+            ..Said::of(AUTHENTICATION, "handshake", Some(FAILURE))
+        }
+        .from(Some(address)),
+    )
 }

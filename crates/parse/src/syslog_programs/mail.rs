@@ -1,6 +1,7 @@
-//! postfix.
+//! Mail: postfix, and the filters behind mail servers.
 
 use super::{FAILURE, MAIL, Said, Service, address_after, address_after_last, until};
+use std::ops::Range;
 
 /// Texts of clients that talk, but not mail.
 const ABUSE: [&str; 4] = [
@@ -26,9 +27,10 @@ pub fn postfix(message: &str) -> Option<Said> {
         });
     }
     if message.contains(": reject: ") {
-        let refusal = match message.contains("Relay access denied") {
-            true => "relay_denied",
-            false => "reject",
+        let refusal = match message {
+            text if text.contains("Relay access denied") => "relay_denied",
+            text if text.contains("Helo command rejected") => "helo_rejected",
+            _ => "reject",
         };
         // `NOQUEUE: reject: RCPT from HOST[ADDRESS]: 554 5.7.1 …`
         let from = message.find(" from ")?;
@@ -51,4 +53,42 @@ pub fn postfix(message: &str) -> Option<Said> {
         address: address.or_else(|| address_after_last(message, " from ")),
         ..Said::of(MAIL, "protocol_abuse", Some(FAILURE))
     })
+}
+
+/// `(PROCESS) Blocked INFECTED (NAME) {…}, [ADDRESS]:PORT [ADDRESS] <FROM> -> <TO>, …`
+pub fn amavis(message: &str) -> Option<Said> {
+    let at = message.find(") Blocked ")? + ") Blocked ".len();
+    let action = match message[at..].split([' ', ',', '(']).next()? {
+        "INFECTED" | "BANNED" => "malware_blocked",
+        _ => "spam_blocked",
+    };
+    let address = message[at..]
+        .match_indices(", [")
+        .find_map(|(comma, mark)| super::address_at(message, at + comma + mark.len()))?;
+    Some(filtered(action, address))
+}
+
+/// `Message ID from ADDRESS (FROM) to DOMAIN is spam, …`, `… is spam (blacklisted)`.
+pub fn mail_scanner(message: &str) -> Option<Said> {
+    let address = message
+        .strip_prefix("Message ")
+        .and_then(|_| address_after(message, " from "))?;
+    let verdict = &message[address.end..];
+    let blocked = verdict.contains(" is spam (blacklisted)") || verdict.contains(" is spam (blocklisted)");
+    let action = match verdict {
+        _ if blocked => "sender_blocked",
+        text if text.contains(" is spam") => "spam_blocked",
+        text if text.contains(" is infected") || text.contains(" infected with ") => "malware_blocked",
+        _ => return None,
+    };
+    Some(filtered(action, address))
+}
+
+/// A message that a filter held back.
+fn filtered(action: &'static str, address: Range<usize>) -> Said {
+    Said {
+        service: Some(Service::Known("smtp")),
+        ..Said::of(MAIL, action, Some(FAILURE))
+    }
+    .from(Some(address))
 }

@@ -8,16 +8,20 @@
 //!
 //! Source: OpenSSH `auth.c`, `packet.c`, `kex.c`, `sshd-session.c`; Linux `nf_log_syslog.c` and
 //! `arch/x86/mm/fault.c`; pfSense manual, *Raw Filter Log Format*; postfix `smtpd.c` and
-//! `postscreen`; nginx `ngx_http_auth_basic_module.c`, `ngx_http_limit_req_module.c`; Apache
-//! `mod_auth_basic.c`; strongSwan `job/jobs/delete_ike_sa_job.c`; ConfigServer lfd and fail2ban.
+//! `postscreen`; amavisd `log_templ`; MailScanner `Message.pm`; nginx `ngx_http_auth_basic_module.c`,
+//! `ngx_http_limit_req_module.c`, `ngx_mail_auth_http_module.c`; Apache `mod_auth_basic.c`,
+//! `server/request.c`; WireGuard `drivers/net/wireguard/receive.c`; strongSwan `job/jobs/delete_ike_sa_job.c`; ConfigServer lfd and fail2ban.
 //!
 //! What is not here: what follows from it. Rules judge.
 
 mod firewall;
 mod guards;
+mod json_requests;
 mod kernel;
 mod logins;
 mod mail;
+mod pkexec;
+mod samba;
 mod ssh;
 pub(crate) mod web_errors;
 
@@ -92,11 +96,19 @@ pub fn read(name: &str, message: &str) -> Option<Said> {
     }
     let base = name.rsplit('/').next().unwrap_or(name);
     match name.split('/').next().unwrap_or(name) {
-        "kernel" => firewall::netfilter(message).or_else(|| kernel::crash(message)),
+        "kernel" => firewall::netfilter(message)
+            .or_else(|| kernel::crash(message))
+            .or_else(|| kernel::wireguard(message)),
         "filterlog" => firewall::filterlog(message),
         "ulogd" => firewall::netfilter(message),
         "firewall,info" => firewall::routeros(message),
         "postfix" => mail::postfix(message),
+        "amavis" | "amavisd" => mail::amavis(message),
+        "MailScanner" => mail::mail_scanner(message),
+        "smb" | "smbd" | "smbd_audit" | "samba" => {
+            samba::read(message).or_else(|| logins::read(base, message))
+        }
+        "pkexec" => pkexec::read(message),
         "nginx" => web_errors::nginx(message),
         "apache2" | "apache" | "httpd" => web_errors::apache(message),
         "lfd" | "fail2ban" | "fail2ban-server" | "fail2ban.actions" | "sshguard" | "denyhosts" => {
@@ -107,7 +119,7 @@ pub fn read(name: &str, message: &str) -> Option<Said> {
         _ if message.starts_with("firewall,info ") => firewall::routeros(message),
         // Programs that are not told apart by their tag: a prefix of the kernel's own lines.
         _ if message.starts_with("IN=") => firewall::netfilter(message),
-        _ => logins::read(base, message),
+        _ => json_requests::read(message).or_else(|| logins::read(base, message)),
     }
 }
 

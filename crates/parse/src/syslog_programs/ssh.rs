@@ -93,6 +93,8 @@ pub fn read(message: &str) -> Option<Said> {
     let address = address_after_last(message, " from ")
         .or_else(|| address_after_last(message, "with "))
         .or_else(|| address_after_last(message, " for "))
+        // `refused connect from HOST (ADDRESS)`
+        .or_else(|| address_after_last(message, "("))
         .or_else(|| address_before_port(message));
     Some(said.from(address))
 }

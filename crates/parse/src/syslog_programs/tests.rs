@@ -343,3 +343,111 @@ fn crashes_mail_and_web_servers() {
     );
     assert_eq!((waf.action, address.as_deref()), ("waf_hit", Some("::1")));
 }
+
+#[test]
+fn file_servers_mail_proxies_and_dashboards() {
+    login(
+        "smbd",
+        "Auth: [SMB2,(null)] user [WORKGROUP]\\[kim] at [Fri, 24 Sep 2021 10:04:52.030937 UTC] with [NTLMv2] status [NT_STATUS_WRONG_PASSWORD] workstation [PC7] remote host [ipv4:192.0.2.7:62419] mapped to [WORKGROUP]\\[kim]. local host [ipv4:198.51.100.1:445]",
+        FAILURE,
+        "192.0.2.7",
+        Some("kim"),
+    );
+    login(
+        "smb",
+        "Auth: [SMB2,(null)] user []\\[kim] at [now] with [NTLMv2] status [NT_STATUS_OK] workstation [] remote host [ipv6:2001:db8::7:62419] became []\\[kim]",
+        SUCCESS,
+        "2001:db8::7",
+        Some("kim"),
+    );
+    let proxy = "8#8: *6631 client login failed: \"Invalid login or password\" while in http auth state, client: 192.0.2.7, server: 0.0.0.0:25, login: \"kim@example.org\"";
+    login("nginx", proxy, FAILURE, "192.0.2.7", Some("kim@example.org"));
+    assert_eq!(said("nginx", proxy).0.service, Some(Service::Known("smtp")));
+    login(
+        "dashboards",
+        "{\"type\":\"response\",\"statusCode\":401,\"req\":{\"url\":\"/auth/login?next=%2F\",\"method\":\"post\",\"remoteAddress\":\"192.0.2.7\"}}",
+        FAILURE,
+        "192.0.2.7",
+        None,
+    );
+    let page = "{\"type\":\"response\",\"statusCode\":401,\"req\":{\"url\":\"/api/status\",\"remoteAddress\":\"192.0.2.7\"}}";
+    assert_eq!(read("dashboards", page), None);
+}
+
+#[test]
+fn filters_knocks_and_forged_environments() {
+    for (name, message, action) in [
+        (
+            "amavis",
+            "(40-09) Blocked INFECTED (Eicar-Test) {DiscardedInbound,Quarantined}, [192.0.2.7]:1434 [198.51.100.9] <a@example.org> -> <b@example.com>, size: 28646",
+            "malware_blocked",
+        ),
+        (
+            "amavis",
+            "(40-10) Blocked SPAM {DiscardedInbound}, [192.0.2.7]:1434 [192.0.2.7] <a@example.org> -> <b@example.com>, Hits: 9.1",
+            "spam_blocked",
+        ),
+        (
+            "MailScanner",
+            "Message 4bs from 192.0.2.7 (a@example.org) to example.com is spam, SpamAssassin (not cached, score=25.5, required 4)",
+            "spam_blocked",
+        ),
+        (
+            "MailScanner",
+            "Message 4bs from 192.0.2.7 (a@example.org) to example.com is spam (blacklisted)",
+            "sender_blocked",
+        ),
+        (
+            "postfix/smtpd",
+            "NOQUEUE: reject: RCPT from unknown[192.0.2.7]: 504 5.5.2 <PC7>: Helo command rejected: need fully-qualified hostname; from=<a@example.org>",
+            "helo_rejected",
+        ),
+        (
+            "kernel",
+            "[82508.1] wireguard: wg1: Invalid handshake initiation from 192.0.2.7:51820",
+            "handshake",
+        ),
+        (
+            "sshd",
+            "refused connect from host.example.org (192.0.2.7)",
+            "refused",
+        ),
+        (
+            "apache2",
+            "[client 192.0.2.7:14532] AH00126: Invalid URI in request GET /cgi-bin/.%2E/%2E%2E/etc/passwd HTTP/1.1",
+            "invalid_uri",
+        ),
+    ] {
+        let (said, address, _) = said(name, message);
+        assert_eq!(
+            (said.action, address.as_deref()),
+            (action, Some("192.0.2.7")),
+            "{message}"
+        );
+    }
+    let (forged, _, account) = said(
+        "pkexec",
+        "kim: The value for the SHELL variable was not found the /etc/shells file [USER=root] [TTY=/dev/pts/3]",
+    );
+    assert_eq!(
+        (forged.action, account.as_deref()),
+        ("environment_forged", Some("kim"))
+    );
+    for (name, message) in [
+        (
+            "amavis",
+            "(40-11) Passed CLEAN {RelayedInbound}, [192.0.2.7]:1434 <a@b> -> <c@d>",
+        ),
+        (
+            "MailScanner",
+            "Message 4bs from 192.0.2.7 (a@b) to c is not spam, SpamAssassin (score=1)",
+        ),
+        ("pkexec", "kim: Executing command [USER=root] [TTY=/dev/pts/3]"),
+        (
+            "kernel",
+            "[1.0] wireguard: wg1: Handshake for peer 3 (192.0.2.7:51820) did not complete",
+        ),
+    ] {
+        assert_eq!(read(name, message), None, "{message}");
+    }
+}

@@ -12,6 +12,12 @@ pub fn nginx(message: &str) -> Option<Said> {
             account: quoted_after(text, "user \""),
             ..Said::login(FAILURE, "http")
         }
+    } else if text.contains(" client login failed: ") {
+        // The mail proxy: `client login failed: "…" while in http auth state, client: …, login: "NAME"`.
+        Said {
+            account: quoted_after(message, ", login: \""),
+            ..Said::login(FAILURE, mail_service(message))
+        }
     } else if text.contains("limiting requests, excess") || text.contains("limiting connections by zone") {
         Said::of(WEB, "request_limit", Some(FAILURE))
     } else if text.contains("ModSecurity: ") {
@@ -60,11 +66,37 @@ pub fn apache(message: &str) -> Option<Said> {
         modsecurity(message)
     } else if message.contains("client denied by server configuration") {
         Said::of(WEB, "forbidden", Some(FAILURE))
+    } else if message.contains("AH00126") || message.contains("AH10244") {
+        // A path that leaves the root, or cannot be normalised.
+        Said {
+            request: invalid_request(message),
+            ..Said::of(WEB, "invalid_uri", Some(FAILURE))
+        }
     } else {
         Said::of(WEB, "error", None)
     };
     said.address = client(message);
     Some(said)
+}
+
+/// The protocol of nginx's mail proxy, by the port of `server: ADDRESS:PORT`.
+fn mail_service(message: &str) -> &'static str {
+    let port = message
+        .rfind(", server: ")
+        .and_then(|at| until(message, at + ", server: ".len(), &[',']))
+        .and_then(|server| message[server].rsplit_once(':').map(|(_, port)| port));
+    match port {
+        Some("25" | "465" | "587" | "2525") => "smtp",
+        _ => "imap",
+    }
+}
+
+/// `AH00126: Invalid URI in request GET /…/etc/passwd HTTP/1.1`; AH10244 names no method.
+fn invalid_request(message: &str) -> Option<[Range<usize>; 2]> {
+    let at = message.find("Invalid URI in request ")? + "Invalid URI in request ".len();
+    let method = until(message, at, &[' '])?;
+    let uri = until(message, method.end + 1, &[' '])?;
+    Some([method, uri])
 }
 
 /// `[client ADDRESS:PORT]`; the port stands behind v6 addresses without brackets too.

@@ -144,3 +144,53 @@ fn an_application_log_with_a_request_is_none() {
     let line = r#"{"ts":1,"request":"refund 12","status":"failed","msg":"GET /x HTTP/1.1"}"#;
     assert_eq!(read(line.as_bytes(), &options()).dataset, Some(Dataset::App));
 }
+
+#[test]
+fn caddy_keeps_the_request_in_an_object() {
+    let lines = [
+        r#"{"level":"info","ts":1772366400.123,"logger":"http.log.access.log0","msg":"handled request","request":{"remote_ip":"192.0.2.1","remote_port":"54462","client_ip":"192.0.2.1","proto":"HTTP/2.0","method":"POST","host":"shop.example","uri":"/cart?id=1","headers":{"User-Agent":["curl/8.5"],"Accept":["*/*"],"Referer":["https://shop.example/"],"X-Forwarded-For":["203.0.113.9"]},"tls":{"version":772}},"bytes_read":10,"user_id":"kim","duration":0.03,"size":512,"status":401,"resp_headers":{"Server":["Caddy"]}}"#,
+        // Without headers, and with one that is no list.
+        r#"{"ts":1772366400.5,"request":{"remote_ip":"192.0.2.2","method":"GET","uri":"/"},"status":200}"#,
+        r#"{"ts":1772366400.5,"request":{"remote_ip":"192.0.2.3","method":"GET","uri":"/","headers":{"User-Agent":"x","Referer":[]}},"status":200}"#,
+    ];
+    let client_ip = ClientIpPolicy {
+        trusted: vec!["192.0.2.1/32".parse().expect("a block")],
+        header: None,
+    };
+    let whole = read(
+        lines.join("\n").as_bytes(),
+        &ParseOptions {
+            client_ip,
+            ..options()
+        },
+    );
+    assert_eq!((whole.dataset, whole.counts.events), (Some(Dataset::Web), 3));
+    let first = [
+        ("ts", "2026-03-01T12:00:00.123Z"),
+        ("peer_ip", "192.0.2.1"),
+        ("src_ip", "203.0.113.9"),
+        ("account", "kim"),
+        ("method", "POST"),
+        ("uri", "/cart?id=1"),
+        ("protocol", "HTTP/2.0"),
+        ("dst_host", "shop.example"),
+        ("ua", "curl/8.5"),
+        ("http_referer", "https://shop.example/"),
+        ("status", "401"),
+        ("bytes_out", "512"),
+    ];
+    check(&whole, 0, &first);
+    // Nothing of the record is lost: the object stands among the attributes as it was.
+    let attrs = whole.cell(0, "attrs");
+    assert!(
+        attrs.contains(r#""request":{"remote_ip":"192.0.2.1","remote_port":"54462""#),
+        "{attrs}"
+    );
+    assert_eq!(attrs.matches("remote_port").count(), 1, "{attrs}");
+    check(&whole, 1, &[("src_ip", "192.0.2.2"), ("uri", "/"), ("ua", "∅")]);
+    check(
+        &whole,
+        2,
+        &[("src_ip", "192.0.2.3"), ("ua", "x"), ("http_referer", "∅")],
+    );
+}
