@@ -21,7 +21,7 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    /// Rule id; `*` for every rule.
+    /// Id or name of a rule; `*` for every rule.
     rule: String,
     #[serde(default)]
     tenant: Option<String>,
@@ -69,13 +69,22 @@ impl Exception {
         }
     }
 
+    /// The rule, `every rule` where none is named, and the entity.
+    pub fn shown(&self) -> String {
+        let rule = self.rule.as_deref().unwrap_or("every rule");
+        match &self.entity {
+            Some(entity) => format!("{rule} and {entity}"),
+            None => rule.to_owned(),
+        }
+    }
+
     /// Whether its last day lies before `now`.
     pub fn expired(&self, now: Micros) -> bool {
         self.end_us <= now.0
     }
 }
 
-/// Reads `exceptions.yml`. `known` says whether a rule has the id, else gives the one that may be
+/// Reads `exceptions.yml`. `known` gives the id of the rule of that id or name, else the one that may be
 /// meant (empty: none).
 ///
 /// # Errors
@@ -84,7 +93,7 @@ impl Exception {
 pub fn parse(
     file: &str,
     text: &str,
-    known: impl Fn(&str) -> Result<(), String>,
+    known: impl Fn(&str) -> Result<String, String>,
 ) -> Result<Vec<Exception>, Vec<Diagnostic>> {
     let entries = serde_saphyr::from_str::<File>(text).map_err(|error| {
         let location = error.location();
@@ -181,9 +190,16 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     rows[1][b.len()]
 }
 
+/// An address with something behind a slash.
+fn looks_like_a_block(entity: &str) -> bool {
+    entity
+        .split_once('/')
+        .is_some_and(|(address, _)| parse_address(address.trim()).is_some())
+}
+
 fn checked(
     entry: &Entry,
-    known: &impl Fn(&str) -> Result<(), String>,
+    known: &impl Fn(&str) -> Result<String, String>,
 ) -> Result<Exception, (String, String)> {
     let Some(last_day) = Micros::parse_rfc3339(&format!("{}T00:00:00Z", entry.until.trim())) else {
         let message = format!("`until` is {:?}, not a day", entry.until);
@@ -193,22 +209,42 @@ fn checked(
         let message = "an exception needs an `owner` and a `reason`".to_owned();
         return Err((message, "say who answers for it and why it is made".to_owned()));
     }
-    let rule = (entry.rule != "*").then(|| entry.rule.clone());
+    let mut rule = (entry.rule != "*").then(|| entry.rule.clone());
     if rule.is_none() && entry.entity.is_none() {
         let message = "an exception for every rule and every entity would switch detection off".to_owned();
         return Err((message, "name a rule or an entity".to_owned()));
     }
-    if let Some(rule) = &rule
-        && let Err(meant) = known(rule)
-    {
-        let message = format!("no rule has the id {rule:?}");
-        let hint = match meant.as_str() {
-            "" => "`haetae rules list --output json` lists the ids".to_owned(),
-            meant => format!("did you mean {meant:?}?"),
-        };
-        return Err((message, hint));
+    if let Some(rule) = &mut rule {
+        match known(rule) {
+            Ok(id) => *rule = id,
+            Err(meant) => {
+                let message = format!("no rule has the id or name {rule:?}");
+                let hint = match meant.as_str() {
+                    "" => "`haetae rules list --output json` lists them; a detector's findings name theirs"
+                        .to_owned(),
+                    meant => format!("did you mean {meant:?}?"),
+                };
+                return Err((message, hint));
+            }
+        }
     }
     let block: Option<Cidr> = entry.entity.as_ref().and_then(|entity| entity.parse().ok());
+    if let Some(entity) = &entry.entity
+        && block.is_none()
+        && looks_like_a_block(entity)
+    {
+        let message = format!("{entity:?} is no block of addresses, so it would fit nobody");
+        return Err((message, "write it as 192.0.2.0/24 or 2001:db8::/32".to_owned()));
+    }
+    if rule.is_none()
+        && entry
+            .entity
+            .as_ref()
+            .is_some_and(|entity| entity.trim().ends_with("/0"))
+    {
+        let message = "an exception for every rule and every address would switch detection off".to_owned();
+        return Err((message, "name a rule or a narrower block".to_owned()));
+    }
     Ok(Exception {
         rule,
         tenant: entry.tenant.clone(),

@@ -18,7 +18,7 @@ use crate::sigma::yaml;
 use crate::thresholds::{self, Override};
 pub use files::is_test_file;
 use files::{rule_files, text_of};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -189,15 +189,16 @@ impl RuleSet {
 
     /// Adds exceptions; a file with any mistake adds none.
     pub fn load_exceptions(&mut self, file: &str, text: &str) {
-        let known = |id: &str| -> Result<(), String> {
+        let known = |rule: &str| -> Result<String, String> {
             let mut attributes = self.loaded.iter().map(|l| l.document.attributes());
-            if attributes.any(|a| a.id == id) || detectors::has_rule(id) {
-                return Ok(());
+            let of = attributes.find(|a| a.id == rule || a.name.as_deref() == Some(rule));
+            if let Some(attributes) = of {
+                return Ok(attributes.id.clone());
             }
-            let mut attributes = self.loaded.iter().map(|l| l.document.attributes());
-            if let Some(named) = attributes.find(|a| a.name.as_deref() == Some(id)) {
-                return Err(named.id.clone());
+            if detectors::has_rule(rule) {
+                return Ok(rule.to_owned());
             }
+            let id = rule;
             let mut ids = detectors::rules_like(id);
             ids.extend(self.loaded.iter().map(|l| l.document.attributes().id.clone()));
             Err(exceptions::nearest(id, &ids).unwrap_or_default().to_owned())
@@ -448,24 +449,38 @@ impl RuleSet {
     fn link(&mut self) {
         self.apply_filters();
         let mut problems = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        // By id, and by name: references know both.
+        let mut seen: HashMap<String, String> = HashMap::new();
         self.loaded.retain(|loaded| {
-            let id = &loaded.document.attributes().id;
-            let fresh = seen.insert(id.clone());
-            if !fresh {
-                let message = format!("the id {id} is used twice");
-                problems.push((loaded.clone(), "sigma-id", message));
+            let attributes = loaded.document.attributes();
+            let place = match loaded.line {
+                Some(line) => format!("{}:{line}", loaded.file),
+                None => loaded.file.to_string(),
+            };
+            let called = std::iter::once(("id", &attributes.id))
+                .chain(attributes.name.as_ref().map(|name| ("name", name)));
+            let twice = called.clone().find_map(|(what, text)| {
+                let before = seen.get(text.as_str())?;
+                Some((what, format!("the {what} {text} is used by {before} too")))
+            });
+            if let Some((what, message)) = twice {
+                let (code, hint) = match what {
+                    "id" => ("sigma-id", "give each rule an id of its own"),
+                    _ => (
+                        "sigma-name",
+                        "give each rule a name of its own: correlations mean rules by it",
+                    ),
+                };
+                problems.push((loaded.clone(), code, message, hint));
+                return false;
             }
-            fresh
+            for (_, text) in called {
+                seen.insert(text.clone(), place.clone());
+            }
+            true
         });
-        for (loaded, code, message) in problems {
-            self.report(
-                &loaded.file,
-                loaded.line,
-                code,
-                &message,
-                "give each rule an id of its own",
-            );
+        for (loaded, code, message, hint) in problems {
+            self.report(&loaded.file, loaded.line, code, &message, hint);
         }
         self.drop_broken();
     }

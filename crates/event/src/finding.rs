@@ -153,6 +153,10 @@ pub struct Risk {
     pub final_score: bool,
 }
 
+/// Name of the fact that holds what a rule says of itself: it stands with findings of users' rules about
+/// other logs than a site's requests, which no sentence of ours fits.
+pub const RULE_SAYS: &str = "rule";
+
 /// An estimated bill, in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {

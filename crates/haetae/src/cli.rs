@@ -75,8 +75,9 @@ pub struct RunArgs {
 /// How inputs are read by the one-shot commands.
 #[derive(Args, Debug)]
 pub struct InputArgs {
-    /// Files, folders, globs, `-`, s3://bucket/prefix; gzip and zstd are seen by content
-    #[arg(required = true, value_name = "INPUT")]
+    /// Files, folders, globs, `-`, s3://bucket/prefix; gzip and zstd are seen by content. Without any,
+    /// what is piped in
+    #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
     /// Format instead of detection by content: a name of `haetae parser list`, or a definition file
     #[arg(long, value_name = "FORMAT")]
@@ -175,9 +176,13 @@ pub struct SimulateArgs {
     pub scenario: String,
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Folder (logs) or file (ndjson, `-` for stdout); labels.json is written beside it
+    /// Folder (logs) or file (ndjson, `-` for stdout); labels.json is written beside it [default: the
+    /// folder haetae-simulated, or NDJSON where stdout is a pipe]
     #[arg(long, value_name = "F", conflicts_with = "target")]
     pub out: Option<PathBuf>,
+    /// File for the labels, where they have no place beside the traffic or another is wanted
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
     /// Send NDJSON to a running service, e.g. http://127.0.0.1:8480/v1/ingest
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,

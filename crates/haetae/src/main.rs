@@ -67,7 +67,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Command::Run(args) => commands::run::run(args, config, file.as_deref())?,
         Command::Analyze(args) => commands::analyze::run(args, &config)?,
         Command::Parse(args) => commands::parse::run(args, &config)?,
-        Command::Detect(args) => commands::detect::run(args, &config)?,
+        Command::Detect(args) => return commands::detect::run(args, &config),
         Command::Query(args) => commands::query::run(args, &config)?,
         Command::Dlq(command) => commands::catalog::dlq(command, &config)?,
         Command::Incident(command) => commands::catalog::incident(command, &config)?,

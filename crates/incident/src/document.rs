@@ -5,6 +5,7 @@ use crate::message::Language;
 use crate::spent::{self, Spent};
 use crate::text;
 use haetae_event::commit::IncidentRow;
+use haetae_event::finding::RULE_SAYS;
 use haetae_event::{Cost, Entity, EvidenceRef, Finding, Level, Micros, TenantId, TimeWindow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,6 +102,9 @@ pub struct FindingRef {
     /// Of a sum of small things: those things, each with its score, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds_up: Vec<String>,
+    /// What its rule says of itself, where no sentence of ours fits ([`RULE_SAYS`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_says: Option<String>,
 }
 
 /// How much was touched. All of it is a lower bound made from the findings.
@@ -253,7 +257,7 @@ impl Incident {
         let mut ranked: BTreeMap<Family, (Level, u64)> = BTreeMap::new();
         let any = self.standing().next().is_some();
         for finding in self.findings.iter().filter(|f| !any || !f.withdrawn) {
-            let family = Family::named(&finding.rule_id, &finding.title, &finding.attack);
+            let family = finding.family();
             let rank = ranked.entry(family).or_insert((finding.level, 0));
             *rank = (rank.0.max(finding.level), rank.1.saturating_add(finding.count));
         }
@@ -401,6 +405,19 @@ impl FindingRef {
             risk_score: finding.risk_score,
             risk_cause: crate::figures::cut(&finding.risk_cause, 200),
             adds_up: adds_up(finding),
+            rule_says: finding
+                .facts
+                .iter()
+                .find(|(name, _)| name == RULE_SAYS)
+                .map(|(_, says)| crate::figures::cut(says, 400)),
+        }
+    }
+
+    /// As [`Family::of`].
+    pub(crate) fn family(&self) -> Family {
+        match self.rule_says {
+            Some(_) => Family::Generic,
+            None => Family::named(&self.rule_id, &self.title, &self.attack),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which kind of trouble a rule is about: the key to its texts.
 
 use haetae_event::Finding;
+use haetae_event::finding::RULE_SAYS;
 
 /// A rule family. One set of sentences each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,8 +200,12 @@ impl Family {
         Family::Generic,
     ];
 
-    /// The family of a finding: by its rule's id, then its title, then its ATT&CK ids.
+    /// The family of a finding: by its rule's id, then its title, then its ATT&CK ids. A rule that says
+    /// what it is about itself has none.
     pub fn of(finding: &Finding) -> Family {
+        if finding.facts.iter().any(|(name, _)| name == RULE_SAYS) {
+            return Family::Generic;
+        }
         Family::named(&finding.rule_id, &finding.title, &finding.attack)
     }
 

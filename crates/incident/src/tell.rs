@@ -187,11 +187,7 @@ fn summary(
 ) -> String {
     let mut lines = Vec::new();
     for &family in families.iter().take(3) {
-        let of_family = || {
-            incident
-                .standing()
-                .filter(move |f| crate::Family::named(&f.rule_id, &f.title, &f.attack) == family)
-        };
+        let of_family = || incident.standing().filter(move |f| f.family() == family);
         let Some(first) = of_family().max_by_key(|f| (f.level, f.count)) else {
             continue;
         };
@@ -206,11 +202,18 @@ fn summary(
             &first.title,
         ));
     }
-    lines.push(format!(
-        "{}: {}",
-        language.pick("추정 원인", "Likely cause"),
-        words.cause
-    ));
+    let says = incident
+        .standing()
+        .filter(|_| families.first() == Some(&crate::Family::Generic))
+        .filter_map(|finding| finding.rule_says.as_deref())
+        .find(|says| !says.is_empty());
+    lines.push(match says {
+        Some(says) => format!(
+            "{}: {says}",
+            language.pick("규칙의 설명", "What the rule looks for")
+        ),
+        None => format!("{}: {}", language.pick("추정 원인", "Likely cause"), words.cause),
+    });
     lines.join("\n")
 }
 

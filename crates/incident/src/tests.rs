@@ -455,7 +455,7 @@ fn no_korean_sentence_leaves_the_particle_open() {
         let mut found = finding("x", title, Level::High, "203.0.113.8", 0, 3);
         found.attack.clear();
         let advice = advice(&found, Language::Ko);
-        for text in [advice.what.as_str(), advice.cause]
+        for text in [advice.what.as_str(), advice.cause.as_str()]
             .into_iter()
             .chain(advice.actions.iter().copied())
         {

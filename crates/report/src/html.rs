@@ -96,7 +96,7 @@ fn show_trouble(out: &mut String, report: &Report, trouble: &Trouble<'_>) {
     out.push_str(&format!(
         "<p class=\"cause\">{}: {}</p>\n",
         language.pick("추정 원인", "Likely cause"),
-        esc(advice.cause)
+        esc(&advice.cause)
     ));
     out.push_str(&format!(
         "<h4>{}</h4>\n<ol>\n",

@@ -67,7 +67,15 @@ pub struct Tariff {
 
 impl Tariff {
     pub fn new(table: &PriceTable, options: &CostOptions) -> Tariff {
-        let region = options.region.as_deref().unwrap_or(&table.default_region);
+        let asked = options.region.as_deref().unwrap_or(&table.default_region);
+        // Another region's prices must not go under the name of one that the table does not have.
+        let (region, shown) = match table.has_region(asked) {
+            true => (asked, asked.to_owned()),
+            false => (
+                table.default_region.as_str(),
+                format!("{} (the price table has no region {asked})", table.default_region),
+            ),
+        };
         let group = table.group(region);
         let (http, https) = table
             .cloudfront
@@ -79,7 +87,7 @@ impl Tariff {
         let out_tiers = table.cloudfront.out_tiers.groups.get(group);
         let bot = options.waf.bot_control;
         Tariff {
-            region: region.to_owned(),
+            region: shown,
             as_of: table.as_of.clone(),
             out_tiers: out_tiers.cloned().unwrap_or_default(),
             http_request: http / 10_000.0,

@@ -204,6 +204,11 @@ impl PriceTable {
         all
     }
 
+    /// Whether there are prices of the region.
+    pub fn has_region(&self, region: &str) -> bool {
+        self.cloudfront_group_of_region.contains_key(region)
+    }
+
     /// Group of edge locations of a region; that of the default region for an unknown one.
     pub fn group(&self, region: &str) -> &str {
         self.cloudfront_group_of_region

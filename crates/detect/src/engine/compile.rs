@@ -6,13 +6,13 @@ use super::program::{Builder, Program};
 use super::track::Track;
 use super::windows::Mode;
 use crate::fields::{self, FieldRef};
-use crate::ruleset::RuleSet;
+use crate::ruleset::{Loaded, RuleSet};
 use crate::sigma::correlation::{Condition, Correlation, Kind};
 use crate::sigma::document::{Attributes, Document, Rule};
 use crate::sigma::references::{Names, place};
 use haetae_event::inside::Inside;
 use haetae_event::{Columns, Dataset, Level, Risk};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Matches of a rule that stands alone are one episode up to this far apart.
 pub const GAP_US: i64 = 10 * haetae_event::time::MINUTE_US;
@@ -37,6 +37,8 @@ pub struct TrackSpec {
     /// The correlations that watch this one.
     pub links: Vec<Link>,
     pub risk: Risk,
+    /// For facts: what a rule that is not ours says of itself, where our sentences would be guesses.
+    pub says: Option<String>,
 }
 
 /// Where the matches of one rule in one dataset go.
@@ -142,10 +144,16 @@ pub fn compile(rules: &RuleSet) -> Compiled {
         }
     }
     let causes = crate::risk::causes(rules);
+    let said: HashMap<&str, String> = rules
+        .loaded()
+        .iter()
+        .filter_map(|loaded| Some((loaded.document.attributes().id.as_str(), says(loaded)?)))
+        .collect();
     for spec in &mut specs {
         if let Some(cause) = causes.get(&spec.id) {
             spec.risk.cause.clone_from(cause);
         }
+        spec.says = said.get(spec.id.as_str()).cloned();
     }
     let plans = Dataset::ALL
         .into_iter()
@@ -235,7 +243,21 @@ fn spec(attributes: &Attributes, mode: Mode, counted: String) -> TrackSpec {
             cause: attributes.id.clone(),
             final_score: false,
         },
+        says: None,
     }
+}
+
+/// What a user's rule says it looks for. Our sentences by title and technique are about requests to a
+/// site; of other logs the same words mean something else ("login profile", "bucket enumeration").
+fn says(loaded: &Loaded) -> Option<String> {
+    let of_requests = |rule: &Rule| {
+        let datasets = rule.mapping.datasets();
+        !datasets.is_empty() && datasets.iter().all(|dataset| dataset.is_web())
+    };
+    if loaded.builtin || as_rule(&loaded.document).is_some_and(of_requests) {
+        return None;
+    }
+    Some(loaded.document.attributes().description.trim().to_owned())
 }
 
 fn single(rule: &Rule, track: usize, spaces: &mut Spaces) -> (TrackSpec, Wish) {
@@ -471,9 +493,15 @@ impl Compiled {
             let keys = plan.extractors.iter().flat_map(|e| &e.fields);
             let values = plan.feeds.iter().flatten().flat_map(|feed| &feed.values);
             names.extend(keys.chain(values).flat_map(FieldRef::stored));
-            if *dataset == Dataset::VpcFlow {
-                names.extend(["srcaddr", "dstaddr", "srcport", "dstport", "action"].map(String::from));
-            }
+            // What summaries tell, and whom a row without an address is about.
+            let more: &[&str] = match dataset {
+                Dataset::VpcFlow => &["srcaddr", "dstaddr", "srcport", "dstport", "action"],
+                Dataset::CloudTrail => &super::summary::CALL,
+                Dataset::App | Dataset::Gelf => &["account", "message", "raw"],
+                Dataset::Syslog | Dataset::Cef | Dataset::Leef => &["account", "hostname", "message", "raw"],
+                _ => &[],
+            };
+            names.extend(more.iter().map(|name| (*name).to_owned()));
         }
         Columns::Only(names)
     }

@@ -2,6 +2,7 @@
 
 use super::chain::{self, SEPARATOR};
 use super::compile::TrackSpec;
+use super::instead::{ACCOUNT_SPACE, DATASET_SPACE, HOST_SPACE};
 use super::keys::Key;
 use super::memory::Told;
 use super::windows::{Extent, Found};
@@ -10,9 +11,6 @@ use crate::detector::{Sharing, score_of};
 use crate::sigma::correlation::{NANO, Nano};
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Entity, Episode, EvidenceRef, Level, Micros, TenantId, TimeWindow};
-
-/// Key space of rows without an entity: their dataset.
-pub const DATASET_SPACE: u16 = u16::MAX;
 
 /// One address with at least this many classes (of 64) of user agents carries many clients.
 const PROXY_AGENTS_MIN: u32 = 20;
@@ -150,6 +148,8 @@ impl Engine {
     pub(super) fn entity_of(&self, key: &Key) -> Entity {
         let kind = match key.space {
             DATASET_SPACE => "dataset",
+            HOST_SPACE => "host",
+            ACCOUNT_SPACE => "account",
             space => &self.compiled.spaces[usize::from(space)],
         };
         // A correlation without group-by is about the tenant.
@@ -212,6 +212,9 @@ pub(super) fn tell(
     let mut facts = vec![(spec.counted.clone(), extent.count.to_string())];
     if let Some(measured) = &spec.measured {
         facts.push((measured.clone(), decimal(found.extreme)));
+    }
+    if let Some(says) = &spec.says {
+        facts.push((haetae_event::finding::RULE_SAYS.into(), says.clone()));
     }
     let mut level = spec.level;
     if proxy {

@@ -7,6 +7,7 @@ pub mod compile;
 mod evaluate;
 mod expr;
 mod few;
+mod instead;
 mod keys;
 pub mod ladder;
 mod leaves;

@@ -2,10 +2,11 @@
 
 use super::chain::SEPARATOR;
 use super::compile::{Compiled, Extractor, Feed};
+use super::instead::{DATASET_SPACE, Instead};
 use super::keys::Place;
 use super::measure::{self, Measure};
 use super::summary::Summaries;
-use super::value::{Column, Value, field_text};
+use super::value::{Column, Value, field_number, field_text};
 use super::windows::Mode;
 use super::{Engine, Observed, State, Tenant};
 use crate::detector::Rows;
@@ -13,6 +14,7 @@ use crate::fields::FieldRef;
 use crate::names::bounded;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, EventBatch, TenantId};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// No key for this row.
@@ -136,6 +138,7 @@ pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatc
         })
         .collect();
     let mut total = Totals::default();
+    let mut instead = None;
     // An event that several rules of a correlation match is one event.
     let mut counted = vec![(usize::MAX, NONE); specs.len()];
     plan.program.run(batch, |row, rule| {
@@ -160,7 +163,9 @@ pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatc
                     state.stats.unkeyed += 1;
                     continue;
                 }
-                key = state.dataset_key(batch.dataset, tenant, ts);
+                let instead = instead.get_or_insert_with(|| Instead::of(batch));
+                let named = instead.as_ref().and_then(|instead| instead.named(row));
+                key = state.key_instead(batch.dataset, named, tenant, ts);
             }
             if spec.proxy_aware {
                 total.count(state, (feed.track, tenant), ts);
@@ -288,10 +293,19 @@ impl State {
         *self.totals.entry(whose).or_default().entry(minute).or_insert(0) += count;
     }
 
-    fn dataset_key(&mut self, dataset: Dataset, tenant: u16, ts: i64) -> u32 {
-        let id = self
-            .keys
-            .intern(tenant, super::evaluate::DATASET_SPACE, dataset.as_str());
+    /// The key of a row without the address that its rule is about: whom it names, else its dataset.
+    fn key_instead(
+        &mut self,
+        dataset: Dataset,
+        named: Option<(u16, Cow<'_, str>)>,
+        tenant: u16,
+        ts: i64,
+    ) -> u32 {
+        let (space, name) = match &named {
+            Some((space, name)) => (*space, bounded(name)),
+            None => (DATASET_SPACE, dataset.as_str().into()),
+        };
+        let id = self.keys.intern(tenant, space, &name);
         let key = self.keys.get_mut(id);
         key.last_ts = key.last_ts.max(ts);
         id
@@ -304,7 +318,7 @@ impl State {
             Measure::Distinct => self.value_hash(columns, &feed.values, row),
             Measure::Rules | Measure::Chain(_) => Some(measure::cell_of_rule(feed.rule)),
             Measure::Sum | Measure::Mean | Measure::Percentile(_) => {
-                let number = columns.first()?.value(row).number()?;
+                let number = field_number(columns.first()?, row, feed.values.first()?)?;
                 measure::cell_of_number(mode, number)
             }
         }

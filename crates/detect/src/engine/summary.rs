@@ -11,27 +11,48 @@ const BYTES_MAX: usize = 200;
 
 /// Writes summaries of one batch, each row's at most once.
 pub struct Summaries<'a> {
-    flow: bool,
+    kind: Kind,
     columns: [Column<'a>; 5],
+    /// What is told where the columns say nothing.
+    raw: Column<'a>,
     made: Vec<Option<Arc<str>>>,
 }
 
+/// What a row is.
+#[derive(Clone, Copy)]
+enum Kind {
+    Flow,
+    /// A call of a cloud's interface.
+    Call,
+    Request,
+}
+
+/// Columns of a call, beyond those of every dataset.
+pub const CALL: [&str; 5] = [
+    "eventname",
+    "eventsource",
+    "useridentity_arn",
+    "account",
+    "errorcode",
+];
+
 impl<'a> Summaries<'a> {
     pub fn new(batch: &'a EventBatch) -> Summaries<'a> {
-        let flow = batch.dataset == Dataset::VpcFlow;
-        let names = if flow {
-            ["src_ip", "dstaddr", "srcport", "dstport", "action"]
-        } else {
-            ["method", "uri", "status", "ua", "message"]
+        let (kind, names) = match batch.dataset {
+            Dataset::VpcFlow => (Kind::Flow, ["src_ip", "dstaddr", "srcport", "dstport", "action"]),
+            Dataset::CloudTrail => (Kind::Call, CALL),
+            _ => (Kind::Request, ["method", "uri", "status", "ua", "message"]),
         };
         Summaries {
-            flow,
+            kind,
             columns: names.map(|name| Column::of(batch, name)),
+            raw: Column::of(batch, "raw"),
             made: Vec::new(),
         }
     }
 
-    /// The row's line: `GET /path 404`, with the agent, or the flow.
+    /// The row's line: `GET /path 404`, with the agent, the flow, or the call, who made it and why it
+    /// failed; else the message, or the beginning of the line as it came.
     pub fn of(&mut self, row: usize) -> Arc<str> {
         if self.made.len() <= row {
             self.made.resize(row + 1, None);
@@ -39,12 +60,15 @@ impl<'a> Summaries<'a> {
         if let Some(made) = &self.made[row] {
             return made.clone();
         }
-        let made: Arc<str> = if self.flow {
-            self.flow(row)
-        } else {
-            self.request(row)
+        let mut made = match self.kind {
+            Kind::Flow => self.flow(row),
+            Kind::Call => self.call(row),
+            Kind::Request => self.request(row),
+        };
+        if made.is_empty() {
+            made.push_str(cut(text_of(self.raw.value(row)).unwrap_or(""), BYTES_MAX));
         }
-        .into();
+        let made: Arc<str> = made.into();
         self.made[row] = Some(made.clone());
         made
     }
@@ -80,6 +104,27 @@ impl<'a> Summaries<'a> {
             }
         } else if let Some(message) = text_of(message.value(row)) {
             line.push_str(cut(message, BYTES_MAX));
+        }
+        line
+    }
+
+    fn call(&self, row: usize) -> String {
+        let [name, source, arn, account, error] = &self.columns;
+        let mut line = String::with_capacity(96);
+        let Value::Text(name) = name.value(row) else {
+            return line;
+        };
+        line.push_str(cut(name, 80));
+        let who = text_of(arn.value(row)).or_else(|| text_of(account.value(row)));
+        for (before, text) in [
+            (" ", text_of(source.value(row))),
+            (" by ", who),
+            (": ", text_of(error.value(row))),
+        ] {
+            if let Some(text) = text {
+                line.push_str(before);
+                line.push_str(cut(text, 90));
+            }
         }
         line
     }

@@ -160,6 +160,14 @@ pub fn field_text<'a>(column: &Column<'a>, row: usize, field: &FieldRef) -> Opti
     }
 }
 
+/// Number of a field of one row, for sums, means and percentiles.
+pub fn field_number(column: &Column<'_>, row: usize, field: &FieldRef) -> Option<f64> {
+    match column {
+        Column::Lookup(..) => field_text(column, row, field)?.parse().ok(),
+        column => column.value(row).number(),
+    }
+}
+
 /// A text with its derived spellings, each made once, when first asked for.
 pub struct Derived<'a> {
     pub logged: &'a str,

@@ -1,5 +1,6 @@
 //! Which files of a folder are rules, and their texts.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rule files larger than this are refused.
@@ -16,11 +17,10 @@ pub fn is_test_file(path: &Path) -> bool {
 
 /// Whether a path is named as rules are. Editors keep locks and copies under names with a dot before.
 fn is_rule_file(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let yaml = path.extension().is_some_and(|e| e == "yml" || e == "yaml");
-    yaml && !hidden && !is_test_file(path)
+    let yaml = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"));
+    yaml && !is_hidden(path) && !is_test_file(path)
 }
 
 /// The text of a rule file; else what is wrong with it, and what to do.
@@ -33,23 +33,37 @@ pub(super) fn text_of(file: &Path) -> Result<String, (String, &'static str)> {
     String::from_utf8(bytes).map_err(|_| ("the file is not UTF-8".to_owned(), ""))
 }
 
-pub(super) fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Every rule file under a folder, sorted. Links are followed, as mounted configuration consists of
+/// them; each folder is read once, and hidden ones (`.git`, `.github`) are not.
+///
+/// # Errors
+/// When the folder itself cannot be read.
+pub fn rule_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     const DEPTH_MAX: usize = 16;
-    let mut files = Vec::new();
+    let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
     let mut folders = vec![(path.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
+        if !seen.insert(folder.canonicalize()?) {
+            continue;
+        }
         for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                if depth < DEPTH_MAX {
-                    folders.push((path, depth + 1));
-                }
-            } else if is_rule_file(&path) {
-                files.push(path);
+            let path = entry?.path();
+            // A link to nowhere is no file.
+            let Ok(meta) = std::fs::metadata(&path) else {
+                continue;
+            };
+            if !meta.is_dir() {
+                files.extend(is_rule_file(&path).then_some(path));
+            } else if depth < DEPTH_MAX && !is_hidden(&path) {
+                folders.push((path, depth + 1));
             }
         }
     }
     files.sort();
     Ok(files)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }

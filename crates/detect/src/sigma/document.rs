@@ -269,11 +269,27 @@ pub fn log_source(map: &Map<String, Value>) -> Result<LogSource, ItemProblem> {
     let Some(Value::Object(source)) = map.get("logsource") else {
         return problem("sigma-logsource", "a detection rule needs a `logsource`", "");
     };
-    let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_lowercase);
+    const KEYS: [&str; 4] = ["category", "product", "service", "definition"];
+    if let Some(unknown) = source.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return problem(
+            "sigma-logsource",
+            format!("`{unknown}` is no key of a logsource"),
+            "it has category, product and service, and definition for people",
+        );
+    }
+    let text = |key: &str| match source.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.to_lowercase())),
+        Some(_) => problem(
+            "sigma-logsource",
+            format!("`{key}` of the logsource is no text"),
+            "name one, for example `product: linux`",
+        ),
+    };
     Ok(LogSource {
-        category: text("category"),
-        product: text("product"),
-        service: text("service"),
+        category: text("category")?,
+        product: text("product")?,
+        service: text("service")?,
     })
 }
 

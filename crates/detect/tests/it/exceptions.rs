@@ -109,6 +109,9 @@ fn a_slip_of_the_pen_is_told_with_what_may_be_meant() {
         "http_flood.client.alb",
         "claimed_crawler.googlebot.web",
         "isolation_forest.traffic",
+        // By its name, and by its id.
+        "web_probing",
+        "0d89db0b-bfb6-4f20-9108-c23ad0efd84c",
     ] {
         assert_eq!(told(good), None, "{good}");
     }
@@ -116,8 +119,6 @@ fn a_slip_of_the_pen_is_told_with_what_may_be_meant() {
         ("edos.heavy_clinet", "\"edos.heavy_client\""),
         ("surge.wbe", "\"surge.web\""),
         ("port_scn.vpcflow", "\"port_scan.vpcflow\""),
-        // A rule's name where its id belongs.
-        ("web_probing", "\"0d89db0b-bfb6-4f20-9108-c23ad0efd84c\""),
         ("nothing.like.it", "rules list"),
         ("surge", "rules list"),
     ] {
@@ -126,6 +127,27 @@ fn a_slip_of_the_pen_is_told_with_what_may_be_meant() {
             "{slip}: {:?}",
             told(slip)
         );
+    }
+}
+
+#[test]
+fn nothing_is_taken_that_would_fit_nobody_or_everybody() {
+    for (rule, entity, expected) in [
+        ("web_probing", "203.0.113.0/33", "no block of addresses"),
+        ("'*'", "0.0.0.0/0", "would switch detection off"),
+        ("'*'", "'::/0'", "would switch detection off"),
+    ] {
+        let text = format!(
+            "exceptions:\n  - {{rule: {rule}, entity: {entity}, until: 2027-01-01, owner: kim, reason: r}}\n"
+        );
+        let mut rules = RuleSet::builtin();
+        rules.load_exceptions("exceptions.yml", &text);
+        let shown = rules.diagnostics()[0].to_string();
+        assert!(
+            shown.starts_with("exceptions.yml:2: ") && shown.contains(expected),
+            "{shown}"
+        );
+        assert!(rules.exceptions().is_empty());
     }
 }
 

@@ -18,6 +18,7 @@ mod network;
 mod order;
 mod payload;
 mod payments;
+mod records;
 mod risk;
 mod room;
 mod shared;

@@ -8,10 +8,11 @@ use crate::models;
 use crate::wiring::judged;
 use anyhow::Result;
 use haetae_detect::{Closing, Engine, EngineOptions, risk};
-use haetae_event::Finding;
+use haetae_event::{Counts, Finding};
 use std::io::Write;
+use std::process::ExitCode;
 
-pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
+pub fn run(args: &DetectArgs, config: &Config) -> Result<ExitCode> {
     let rules = load_rules(
         args.rules.as_deref().or(config.rules_dir.as_deref()),
         &config.cost,
@@ -22,7 +23,7 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
     };
     let mut engine = Engine::new(rules, options);
     let asked = Asked::from(&engine);
-    read_all(&args.input, config, asked, |step| {
+    let counts = read_all(&args.input, config, asked, |step| {
         if let Some(batch) = &step.batch {
             engine.observe(batch);
         }
@@ -34,7 +35,24 @@ pub fn run(args: &DetectArgs, config: &Config) -> Result<()> {
         out.write_all(b"\n")?;
     }
     out.flush()?;
-    Ok(())
+    Ok(read_enough(&counts))
+}
+
+/// Says what could not be read. Silence of a detector that saw nothing must not look like peace: input
+/// without one readable record is a failure.
+fn read_enough(counts: &Counts) -> ExitCode {
+    if counts.rejected > 0 {
+        eprintln!(
+            "{} of {} records could not be read; `haetae parse` shows them and why",
+            counts.rejected, counts.lines_in
+        );
+    } else if counts.lines_in == 0 {
+        eprintln!("the input is empty: nothing was looked at");
+    }
+    match counts.events == 0 && counts.rejected > 0 {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
 }
 
 /// Everything the engine has to say once all input is read, and what small things add up to for

@@ -73,7 +73,7 @@ fn text(level: Level, group: &[&Finding], language: Language, timezone: &TimeZon
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haetae_event::{Entity, EntityKind, Episode, Micros, Risk, TenantId, TimeWindow};
+    use haetae_event::{Entity, Episode, Micros, Risk, TenantId, TimeWindow};
 
     fn finding(title: &str, level: Level, whom: &str, second: i64, count: u64) -> Finding {
         let at = Micros(1_772_323_200_000_000 + second * 1_000_000);
@@ -81,7 +81,7 @@ mod tests {
             title: title.into(),
             level,
             entity: Entity {
-                kind: EntityKind::Ip,
+                kind: "ip".into(),
                 value: whom.into(),
             },
             window: TimeWindow { start: at, end: at },

@@ -2,7 +2,7 @@
 
 use crate::cli::InputArgs;
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use haetae_detect::Engine;
 use haetae_enrich::files::DiskFiles;
 use haetae_enrich::{Enrichers, Knowledge, Notice};
@@ -83,6 +83,17 @@ pub fn read_all(
     read_with(args, config, asked, &choice, None, each)
 }
 
+/// What is to be read: what is piped in, where nothing is named.
+fn named(inputs: &[String]) -> Result<Vec<String>> {
+    if !inputs.is_empty() {
+        return Ok(inputs.to_vec());
+    }
+    if std::io::stdin().is_terminal() {
+        bail!("name files to read, or pipe them in");
+    }
+    Ok(vec!["-".to_owned()])
+}
+
 /// As [`read_all`], with the parser already chosen (`--format` is not looked at) and perhaps another
 /// version beside it.
 ///
@@ -111,7 +122,7 @@ pub fn read_with(
         arrival: SystemClock.now(),
         ..ParseOptions::default()
     };
-    let inputs = expand(&args.inputs)?;
+    let inputs = expand(&named(&args.inputs)?)?;
     let mut enrichers = enrichers(config)?;
     let bar = progress(&inputs);
     let mut totals = Counts::default();

@@ -186,13 +186,23 @@ fn stamps(path: &Path) -> Vec<Stamp> {
         return vec![(path.to_path_buf(), meta.len(), meta.modified().ok())];
     }
     let mut folders = vec![path.to_path_buf()];
+    let mut seen = BTreeSet::new();
     while let Some(folder) = folders.pop() {
+        // Links are followed, as in reading the rules; each folder is looked at once.
+        if !folder.canonicalize().is_ok_and(|folder| seen.insert(folder)) {
+            continue;
+        }
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            let Ok(meta) = entry.metadata() else { continue };
+            let Ok(meta) = std::fs::metadata(&path) else {
+                continue;
+            };
             if meta.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|e| e == "yml" || e == "yaml") {
+            } else if path
+                .extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
+            {
                 found.push((path, meta.len(), meta.modified().ok()));
             }
             if found.len() + folders.len() > FILES_MAX {

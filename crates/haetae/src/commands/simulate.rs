@@ -9,6 +9,7 @@ use haetae_simulate::{
 };
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// Records sent in one request to `--target`.
@@ -16,14 +17,24 @@ const BATCH_RECORDS: usize = 2_000;
 
 pub fn run(args: &SimulateArgs) -> Result<()> {
     let plan = plan(args)?;
-    match (&args.target, args.format) {
-        (Some(url), _) => send(&plan, url),
-        (None, SimulateFormat::Logs) => write_logs(
-            &plan,
-            args.out.as_deref().unwrap_or(Path::new("haetae-simulated")),
-        ),
-        (None, SimulateFormat::Ndjson) => write_ndjson(&plan, args.out.as_deref().unwrap_or(Path::new("-"))),
+    let out = args.out.as_deref();
+    let labels = args.labels.as_deref();
+    if let Some(url) = &args.target {
+        let told = send(&plan, url)?;
+        return labels.map_or(Ok(()), |path| save_labels(&told, path));
     }
+    match args.format {
+        SimulateFormat::Logs if out.is_some() || !piped() => {
+            let dir = out.unwrap_or(Path::new("haetae-simulated"));
+            write_logs(&plan, dir, labels.unwrap_or(&dir.join("labels.json")))
+        }
+        _ => write_ndjson(&plan, out.unwrap_or(Path::new("-")), labels),
+    }
+}
+
+/// Whether another program reads what is written.
+fn piped() -> bool {
+    std::fs::metadata("/dev/stdout").is_ok_and(|meta| meta.file_type().is_fifo())
 }
 
 fn plan(args: &SimulateArgs) -> Result<Plan> {
@@ -64,7 +75,7 @@ impl ObjectSink for Folder {
     }
 }
 
-fn write_logs(plan: &Plan, dir: &Path) -> Result<()> {
+fn write_logs(plan: &Plan, dir: &Path, labels: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let written =
         haetae_simulate::write_all(plan, &ObjectOptions::default(), &mut Folder(dir.to_path_buf()))?;
@@ -77,7 +88,7 @@ fn write_logs(plan: &Plan, dir: &Path) -> Result<()> {
         written.labels.totals.vpcflow.events,
         written.labels.attacks.len()
     );
-    save_labels(&written.labels, &dir.join("labels.json"))
+    save_labels(&written.labels, labels)
 }
 
 fn save_labels(labels: &Labels, path: &Path) -> Result<()> {
@@ -85,20 +96,34 @@ fn save_labels(labels: &Labels, path: &Path) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn write_ndjson(plan: &Plan, path: &Path) -> Result<()> {
+fn write_ndjson(plan: &Plan, path: &Path, labels: Option<&Path>) -> Result<()> {
     let mut traffic = generate(plan)?;
-    if path == Path::new("-") {
+    let beside = path.with_extension("labels.json");
+    let labels = if path == Path::new("-") {
         haetae_simulate::write_ndjson(&mut traffic, BufWriter::new(std::io::stdout().lock()))?;
-        return Ok(());
+        labels
+    } else {
+        let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+        let mut out = BufWriter::new(file);
+        haetae_simulate::write_ndjson(&mut traffic, &mut out)?;
+        out.flush()?;
+        Some(labels.unwrap_or(&beside))
+    };
+    let told = traffic.labels();
+    let flows = told.totals.vpcflow.events;
+    if flows > 0 {
+        eprintln!("{flows} flows are left out: NDJSON has requests only; --format logs has both");
     }
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut out = BufWriter::new(file);
-    haetae_simulate::write_ndjson(&mut traffic, &mut out)?;
-    out.flush()?;
-    save_labels(&traffic.labels(), &path.with_extension("labels.json"))
+    match labels {
+        Some(path) => save_labels(&told, path),
+        None => {
+            eprintln!("no labels are written; --labels FILE keeps them for `haetae rules eval`");
+            Ok(())
+        }
+    }
 }
 
-fn send(plan: &Plan, url: &str) -> Result<()> {
+fn send(plan: &Plan, url: &str) -> Result<Labels> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -118,7 +143,7 @@ fn send(plan: &Plan, url: &str) -> Result<()> {
         }
         if records == 0 {
             eprintln!("{sent} records sent");
-            return Ok(());
+            return Ok(traffic.labels());
         }
         let key = format!("simulate-{}-{}-{sent}", plan.seed, plan.start.0);
         runtime.block_on(post(&client, url, &key, body))?;

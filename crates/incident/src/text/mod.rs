@@ -7,6 +7,7 @@ use crate::family::Family;
 use crate::figures::{cut, grouped};
 use crate::josa::{Josa, with_particle};
 use crate::message::Language;
+use haetae_event::finding::RULE_SAYS;
 use haetae_event::{Entity, Finding};
 
 /// The sentences of one family in one language.
@@ -48,7 +49,8 @@ pub struct Advice {
     pub title: &'static str,
     /// Holds the entity's value as logged: escape at exit.
     pub what: String,
-    pub cause: &'static str,
+    /// What a rule says of itself, where no sentence of ours fits: escape at exit.
+    pub cause: String,
     pub actions: &'static [&'static str],
 }
 
@@ -56,11 +58,15 @@ pub struct Advice {
 pub fn advice(finding: &Finding, language: Language) -> Advice {
     let family = Family::of(finding);
     let words = words(family, language);
+    let says = finding.facts.iter().find(|(name, _)| name == RULE_SAYS);
+    let says = says
+        .map(|(_, says)| says.as_str())
+        .filter(|says| !says.is_empty());
     Advice {
         family,
         title: words.title,
         what: what(family, language, &finding.entity, finding.count, &finding.title),
-        cause: words.cause,
+        cause: cut(says.unwrap_or(words.cause), 400),
         actions: words.actions,
     }
 }

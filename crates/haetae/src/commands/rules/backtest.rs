@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_event::{Finding, Micros};
 use haetae_respond::for_terminal;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -70,7 +71,11 @@ pub fn run(args: &BacktestArgs, config: &Config) -> Result<ExitCode> {
     let replayed = replay(&mut engine, config, (args.last, &args.from, &args.format))?;
     let (start, end, events) = (replayed.start, replayed.end, replayed.events);
     let findings = crate::commands::detect::findings(&mut engine, config)?;
-    let report = report(&rules, &wanted, &findings, (start, end, replayed.days(), events));
+    if events == 0 {
+        eprintln!("no event was read: nothing can be said of these rules");
+    }
+    let span = (start, end, replayed.days(), events);
+    let report = report(&rules, &wanted, &findings, span, &config.timezone());
     match args.output {
         TextOrJson::Json => println!("{}", serde_json::to_string_pretty(&report)?),
         TextOrJson::Text => text(&report, config)?,
@@ -100,6 +105,7 @@ fn report(
     wanted: &BTreeSet<String>,
     findings: &[Finding],
     (start, end, days, events): (Micros, Micros, f64, u64),
+    timezone: &TimeZone,
 ) -> Report {
     let mut by_rule: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     let known: BTreeSet<&str> = rules
@@ -122,7 +128,7 @@ fn report(
         .collect();
     let mut rules: Vec<OfRule> = by_rule
         .into_iter()
-        .map(|(id, findings)| of_rule(id, &findings, days))
+        .map(|(id, findings)| of_rule(id, &findings, days, timezone))
         .collect();
     rules.sort_by(|a, b| (b.level, b.alerts, &a.id).cmp(&(a.level, a.alerts, &b.id)));
     Report {
@@ -134,11 +140,17 @@ fn report(
     }
 }
 
-fn of_rule(id: &str, findings: &[&Finding], days: f64) -> OfRule {
+fn of_rule(id: &str, findings: &[&Finding], days: f64, timezone: &TimeZone) -> OfRule {
     let mut by_day: BTreeMap<String, usize> = BTreeMap::new();
     let mut entities: BTreeMap<(&str, &str), (usize, u64)> = BTreeMap::new();
     for finding in findings {
-        *by_day.entry(finding.ts.partition().0).or_default() += 1;
+        let day = finding
+            .ts
+            .timestamp()
+            .to_zoned(timezone.clone())
+            .date()
+            .to_string();
+        *by_day.entry(day).or_default() += 1;
         let key = (finding.entity.kind.as_str(), finding.entity.value.as_str());
         let seen = entities.entry(key).or_default();
         seen.0 += 1;

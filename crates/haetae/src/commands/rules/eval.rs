@@ -7,7 +7,7 @@
 use super::names::LabelledNames;
 use super::ordered::{self, Findings, read};
 use crate::cli::{EvalArgs, TextOrJson};
-use crate::commands::reloading::read_rules;
+use crate::commands::reloading::load_rules;
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
 use haetae_detect::blocking::Blocking;
@@ -34,7 +34,7 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
         .with_context(|| format!("cannot read {}", args.labels.display()))?;
     let mut labels: Labels = serde_json::from_str(&text)
         .with_context(|| format!("{} is no labels.json of haetae simulate", args.labels.display()))?;
-    let rules = read_rules(
+    let rules = load_rules(
         args.rules.as_deref().or(config.rules_dir.as_deref()),
         &config.cost,
     )?;
@@ -44,6 +44,9 @@ pub fn run(args: &EvalArgs, config: &Config) -> Result<ExitCode> {
     };
     let blocking = Blocking::of(&rules);
     let (told, withdrawn, not_in_input) = if args.from.is_empty() {
+        eprintln!(
+            "findings do not say when they were told: the end of each one's window is taken; --from measures it"
+        );
         (told_by(&args.findings, &blocking)?, None, Vec::new())
     } else {
         let tellings = as_the_service_would(args, config, &labels, &rules, &blocking)?;

@@ -20,8 +20,10 @@ pub fn run(path: Option<&Path>, config: &Config) -> Result<ExitCode> {
     let now = SystemClock.now();
     for exception in rules.exceptions().iter().filter(|e| e.expired(now)) {
         println!(
-            "note: the exception of {} ({}) is over; take it out",
-            exception.owner, exception.reason
+            "note: the exception for {} of {} ({}) is over; take it out of exceptions.yml",
+            exception.shown(),
+            exception.owner,
+            exception.reason
         );
     }
     let wrong = rules.diagnostics().len();

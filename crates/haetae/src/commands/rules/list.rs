@@ -1,7 +1,7 @@
 //! `rules list`: every rule in use, with why it is there and what it may be wrong about.
 
 use crate::cli::RuleListOutput;
-use crate::commands::reloading::read_rules;
+use crate::commands::reloading::load_rules;
 use crate::config::Config;
 use anyhow::Result;
 use haetae_detect::catalogue;
@@ -11,7 +11,7 @@ use std::path::Path;
 /// # Errors
 /// When the rules cannot be read.
 pub fn run(path: Option<&Path>, output: RuleListOutput, config: &Config) -> Result<()> {
-    let entries = catalogue::entries(&read_rules(path, &config.cost)?)?;
+    let entries = catalogue::entries(&load_rules(path, &config.cost)?)?;
     match output {
         RuleListOutput::Json => println!("{}", serde_json::to_string_pretty(&entries)?),
         RuleListOutput::Markdown => print!("{}", catalogue::markdown(&entries)),
