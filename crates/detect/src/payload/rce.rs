@@ -14,10 +14,37 @@ names! {
          chmod chown ls pwd passwd phpinfo perl python python2 python3 ruby php lua tftp ftp telnet ssh scp rsync dig traceroute \
          tracert systeminfo tasklist powershell pwsh cmd certutil bitsadmin mshta rundll32 regsvr32 wmic cscript wscript reg \
          awk sed grep egrep xargs tee rm mkdir rmdir cp mv touch printf printenv env busybox nohup crontab useradd adduser sudo su \
-         ps lsof df du tar gzip gunzip base64 xxd od hexdump md5sum openssl gcc iptables systemctl lynx fetch socat nmap sleep tail";
+         ps lsof df du tar gzip gunzip base64 xxd od hexdump md5sum openssl gcc iptables systemctl lynx fetch socat nmap sleep tail \
+         agetty aptitude aria2c arj ascii85 aspell atobm basenc bpftrace bsdtar bunzip2 bzcat bzdiff bzip2 c89 c99 \
+         capsh check_by_ssh chattr chpasswd chroot cmp cobc codium comm cpan cpio cpulimit cscli csplit csvtool \
+         cupsfilter dirb dmidecode dmsetup dnf dpkg dvips egrep espeak exiftool ffmpeg fgrep fping gawk gdb \
+         genisoimage getent ghc ginsh gobuster grc gtester hping3 htop httpie iconv iftop ionice irb ispell jexec jjs \
+         journalctl jq jrunscript jshell ksshell kubectl ldconfig ldd libreoffice linux64 loginctl logsave lscpu \
+         ltrace lualatex lwp-request lzcat lzma mailx masscan mawk msfconsole msgattrib mtr mysqldump nasm nawk \
+         neofetch netkit ngrep nikto nroff nsenter openvt opkg pdb pdftex pftp pidof pidstat pip pip3 pkexec pkill \
+         pg_dump pgrep pry psexec psftp psql ptx rbash rbenv readelf restic rlogin rlwrap rmt rpm rpmquery rsh \
+         runscript rview rvim sash scanmem scrot sendmail setarch setfacl setsid sftp shuf slsh smbclient smbmap \
+         sqlite3 sqlmap sshpass stdbuf strace strings sysctl taskset tasksh tclsh tcpdump tcpping tcptraceroute tcsh \
+         timedatectl tmate tmux traceroute6 unlzma unxz unrar unzstd uudecode uuencode vigr vimdiff vipw virsh visudo \
+         vmstat whiptail wfuzz xargs xelatex xmodmap xz xzcat zathura zcat zdiff zegrep zfgrep zgrep zless zmore znew \
+         zsoelim zstd zypper attrib bcdboot bcdedit cacls cmdkey cipher cscript dism diskpart dsquery esentutl \
+         findstr forfiles fsutil gpresult gpupdate icacls installutil iwr iex iwmi klist makecab mavinject msbuild \
+         msiexec mshta msdt netsh nltest ntdsutil odbcconf pcalua pnputil qwinsta regedit regasm regini regsvcs \
+         robocopy schtasks subst takeown taskkill tasklist vssadmin wevtutil winrm winrs xcopy invoke-webrequest \
+         invoke-expression invoke-wmimethod start-process";
     /// Commands that are words of ordinary text too; they count with an argument no prose has.
     WORDS = "id who w find more less sort time date type dir net echo set head top at kill man test which exec eval \
          source export host route arp last finger users groups history cd copy del ver vol start timeout shutdown reboot expr let read";
+    /// Programs under words or brands that people search for; only an argument of a shell makes them commands.
+    PROSE = "alias base bridge column cut diff expand expect fold file flock free git help info install ip join line link \
+         look mail mount mosquitto nm perf ping pic pr restore run script sed service split stat task tbl tic unlink \
+         uniq users wall watch wc wish write assoc at call chcp choice comp erase for ftype if label more move path \
+         print query recover ren replace sc tree docker npm npx yarn zip unzip screen dialog node composer puppet \
+         julia genie snap cancel alpine nice joe knife yum rake ed ex vi view less locale paste octave pandoc make \
+         gimp ansible apt nano vim latex wireshark mutt dosbox cowsay pkg easy_install ash nl tac lastb csc setx hh \
+         valgrind bundler dmesg troff eqn efax";
+    /// Commands that run the command behind them.
+    RUNNERS = "time sudo env nohup exec command nice busybox timeout setsid stdbuf watch xargs doas ionice strace";
 }
 
 static CODE: LazyLock<Literals> = LazyLock::new(|| {
@@ -56,6 +83,23 @@ static CODE: LazyLock<Literals> = LazyLock::new(|| {
                 "*/dev/tcp/*",
                 "*${ifs}*",
                 "*$ifs*",
+                "*$shell -c*",
+                "*${shell}*",
+                "*${path:*",
+                "*${home:*",
+                "*invoke-webrequest *",
+                "*invoke-expression*",
+                "*invoke-wmimethod*",
+                "*start-process *",
+                "*downloadstring(*",
+                "*new-object net.*",
+                "* -encodedcommand *",
+                "*/usr/local/bin/*",
+                "*/usr/sbin/*",
+                "*/bi?/*",
+                "*/b?n/*",
+                "*/?in/*",
+                "*/???/b??h*",
                 "*</dev/null*",
                 "*>/dev/null*",
                 "*2>&1*",
@@ -211,26 +255,28 @@ fn command(bytes: &[u8], behind_separator: bool) -> f32 {
         .take_while(|b| matches!(b, b' ' | b'\t' | b'(' | b'{' | b'"' | b'\'' | b'\\'))
         .count();
     let rest = &bytes[start.min(bytes.len())..];
-    let program = rest
-        .iter()
-        .take(64)
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_'))
-        .count();
-    let path = &rest[..program];
-    let name = path.rsplit(|b| *b == b'/').next().unwrap_or(path);
-    let name = name.strip_suffix(b".exe").unwrap_or(name);
+    let spelled = Spelled::read(rest, behind_separator);
+    let (name, program) = (spelled.name(), spelled.length);
     if name.is_empty() {
         return 0.0;
     }
     let (strict, word) = (COMMANDS.has(name), WORDS.has(name));
     if !strict && !word {
-        return 0.0;
+        let argued = behind_separator && PROSE.has(name) && is_argument(&rest[program..]);
+        return if argued { 0.6 } else { 0.0 };
     }
     let arguments = &rest[program..];
     let ends = arguments
         .iter()
         .all(|b| *b <= b' ' || matches!(b, b'`' | b')' | b'"' | b'\'' | b';' | b'|' | b'&' | b'#' | b'/'));
-    let argued = is_argument(arguments) || strict && behind_separator && is_number(arguments);
+    let runs = behind_separator && RUNNERS.has(name) && {
+        let next = Spelled::read(arguments.trim_ascii_start(), true);
+        arguments.starts_with(b" ") && COMMANDS.has(next.name())
+    };
+    // Nobody writes a program's name in pieces but to hide it.
+    let hidden = spelled.pieces && strict;
+    let argued =
+        runs || hidden || is_argument(arguments) || strict && behind_separator && is_number(arguments);
     match (strict, behind_separator, argued, ends) {
         (true, true, true, _) => 0.9,
         (true, true, _, true) => 0.7,
@@ -239,6 +285,62 @@ fn command(bytes: &[u8], behind_separator: bool) -> f32 {
         (false, true, _, true) if !arguments.is_empty() || name == b"id" => 0.55,
         (false, false, true, _) => 0.25,
         _ => 0.0,
+    }
+}
+
+/// Longest name of a program, with its path and what hides it.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The first word of a command as a shell reads it: `w'ho'a\mi` is `whoami`, `/bi[n]/ca?` is a path.
+struct Spelled {
+    text: [u8; NAME_BYTES_MAX],
+    /// Of the text.
+    used: usize,
+    /// Of the name alone, behind its folders.
+    from: usize,
+    /// Bytes read.
+    length: usize,
+    /// Quotes, backslashes or carets stood between its letters.
+    pieces: bool,
+}
+
+impl Spelled {
+    /// `lenient`: what a shell leaves out is left out.
+    fn read(bytes: &[u8], lenient: bool) -> Spelled {
+        let mut spelled = Spelled {
+            text: [0; NAME_BYTES_MAX],
+            used: 0,
+            from: 0,
+            length: 0,
+            pieces: false,
+        };
+        let mut gap = false;
+        for &b in bytes.iter().take(NAME_BYTES_MAX) {
+            match b {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' => {
+                    spelled.pieces |= gap;
+                    gap = false;
+                    spelled.text[spelled.used] = b;
+                    spelled.used += 1;
+                    if b == b'/' {
+                        spelled.from = spelled.used;
+                    }
+                }
+                b'-' if lenient && spelled.used > 0 => {
+                    spelled.text[spelled.used] = b;
+                    spelled.used += 1;
+                }
+                b'\'' | b'"' | b'\\' | b'^' if lenient => gap = spelled.used > spelled.from,
+                _ => break,
+            }
+            spelled.length += 1;
+        }
+        spelled
+    }
+
+    fn name(&self) -> &[u8] {
+        let name = &self.text[self.from..self.used];
+        name.strip_suffix(b".exe").unwrap_or(name)
     }
 }
 
