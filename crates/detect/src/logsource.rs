@@ -11,6 +11,7 @@
 //! - `keys`: by dataset and column, the keys that parsers put into that column.
 //! - `placeholders`: values for the modifier `expand`.
 
+use crate::exceptions::nearest;
 use crate::fields::{self, FieldRef, Met, Place, View};
 use crate::sigma::document::LogSource;
 use crate::sigma::item;
@@ -101,7 +102,29 @@ impl Source {
         }
         Some(count)
     }
+
+    /// Whether it names every key that the rule names, alike, and more.
+    fn is_narrower(&self, source: &LogSource) -> bool {
+        let wanted = &self.logsource;
+        let pairs = [
+            (&wanted.category, &source.category),
+            (&wanted.product, &source.product),
+            (&wanted.service, &source.service),
+        ];
+        let alike = pairs.iter().all(|(wanted, given)| match (wanted, given) {
+            (Some(wanted), Some(given)) => wanted.to_vec().contains(given),
+            (None, Some(_)) => false,
+            (_, None) => true,
+        });
+        alike
+            && pairs
+                .iter()
+                .any(|(wanted, given)| wanted.is_some() && given.is_none())
+    }
 }
+
+/// Shorter names are like many others.
+const LIKE_BYTES_MIN: usize = 6;
 
 /// Names in rules → targets, as tables have them.
 type Table = BTreeMap<String, Vec<Target>>;
@@ -298,16 +321,54 @@ impl Pipeline {
         &self.placeholders
     }
 
-    /// Where rules of this log source look; without datasets when nowhere.
+    /// Where rules of this log source look; without datasets when nowhere. A key that the rule does
+    /// not name means any: what narrower entries look at is looked at too.
     pub fn mapping(&self, source: &LogSource) -> Mapping {
         let fitting = self
             .sources
             .iter()
             .filter_map(|entry| entry.fit(source).map(|keys| (keys, entry)));
-        match fitting.max_by_key(|(keys, _)| *keys) {
+        let mut mapping = match fitting.max_by_key(|(keys, _)| *keys) {
             Some((_, entry)) => self.mapping_of(entry),
             None => Mapping::default(),
+        };
+        let narrower = self.sources.iter().filter(|entry| entry.is_narrower(source));
+        for more in narrower.map(|entry| self.mapping_of(entry)) {
+            let before = mapping.datasets.len();
+            for dataset in more.datasets {
+                if !mapping.datasets.contains(&dataset) {
+                    mapping.datasets.push(dataset);
+                }
+            }
+            if mapping.datasets.len() > before {
+                for (field, targets) in more.table {
+                    mapping.table.entry(field).or_insert(targets);
+                }
+            }
         }
+        mapping
+    }
+
+    /// What the log source says that no entry knows, and an entry's word that may be meant: a slip of
+    /// the pen would have the rule look where its events never are.
+    pub fn unknown(&self, source: &LogSource) -> Option<(String, String)> {
+        let given = [&source.category, &source.product, &source.service];
+        let wanted = |key: usize| {
+            let of = move |entry: &Source| {
+                let named = &entry.logsource;
+                let wanted = [&named.category, &named.product, &named.service][key];
+                wanted.as_ref().map(OneOrMany::to_vec).unwrap_or_default()
+            };
+            self.sources.iter().flat_map(of).collect::<Vec<String>>()
+        };
+        given.iter().enumerate().find_map(|(key, given)| {
+            let given = given.as_ref().filter(|given| given.len() >= LIKE_BYTES_MIN)?;
+            let known = wanted(key);
+            if known.contains(given) {
+                return None;
+            }
+            Some((given.clone(), nearest(given, &known)?.to_owned()))
+        })
     }
 
     fn mapping_of(&self, entry: &Source) -> Mapping {

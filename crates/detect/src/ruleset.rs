@@ -336,6 +336,7 @@ impl RuleSet {
             }
             match self.checked(value) {
                 Ok(document) => {
+                    self.note_source(&document, place);
                     self.loaded.push(Loaded {
                         document: Arc::new(document),
                         file: shared.clone(),
@@ -355,6 +356,21 @@ impl RuleSet {
             check_fields(rule)?;
         }
         Ok(document)
+    }
+
+    /// The rule loads: other tools may send such logs as JSON.
+    fn note_source(&mut self, document: &Document, (file, line): (&Arc<str>, Option<u64>)) {
+        let Document::Rule(rule) = document else { return };
+        if let Some((given, meant)) = self.pipeline.unknown(&rule.source) {
+            self.notes.push(Diagnostic {
+                code: "sigma-logsource".into(),
+                file: file.to_string(),
+                line,
+                column: None,
+                message: format!("no log source here is called `{given}`; only JSON records are looked at"),
+                hint: format!("did you mean `{meant}`?"),
+            });
+        }
     }
 
     fn keep_filter(&mut self, filter: Filter, (file, line): (&Arc<str>, Option<u64>)) {

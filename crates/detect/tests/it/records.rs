@@ -141,3 +141,41 @@ fn log_sources_say_what_they_do_not_know() {
         assert!(shown.contains(expected), "{shown}");
     }
 }
+
+#[test]
+fn a_key_that_a_rule_does_not_name_means_any() {
+    let batch = batch(Dataset::CloudTrail, &[("eventname", &["StopLogging"])]);
+    for source in [
+        "{product: aws}",
+        "{service: cloudtrail}",
+        "{product: aws, service: cloudtrail}",
+    ] {
+        let rules = format!(
+            "title: stopped\nid: 66666666-6666-4666-8666-666666666002\nlogsource: {source}\n\
+             detection: {{sel: {{eventName: StopLogging}}, condition: sel}}\n"
+        );
+        assert_eq!(told(&rules, &batch).len(), 1, "{source}");
+    }
+    let other = "title: stopped\nid: 66666666-6666-4666-8666-666666666002\nlogsource: {product: aws, service: waf}\n\
+                 detection: {sel: {uri: StopLogging}, condition: sel}\n";
+    assert_eq!(told(other, &batch).len(), 0);
+}
+
+#[test]
+fn a_log_source_that_may_be_a_slip_of_the_pen_is_noted() {
+    for (source, meant) in [
+        ("{service: cloudtrial}", Some("`cloudtrail`")),
+        ("{category: webservr}", Some("`webserver`")),
+        ("{product: okta, service: okta}", None),
+        ("{product: mine}", None),
+    ] {
+        let mut set = RuleSet::empty();
+        set.load_text("mine.yml", &BASE.replace("{product: mine}", source));
+        let notes: Vec<String> = set.notes().iter().map(ToString::to_string).collect();
+        assert_eq!(notes.len(), usize::from(meant.is_some()), "{source}: {notes:?}");
+        assert!(
+            meant.is_none_or(|meant| notes[0].contains(meant)),
+            "{source}: {notes:?}"
+        );
+    }
+}
