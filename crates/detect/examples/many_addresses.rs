@@ -1,7 +1,8 @@
 //! Memory under an attack from very many addresses: every built-in rule and detector, and the
 //! inline judge, over one request each of millions of addresses with a few busy clients among them.
 //!
-//! By itself: what rules alone take, and the same number of requests of the busy clients only.
+//! By itself: what rules alone, detectors alone and the inline judge alone take, and the same number of
+//! requests of the busy clients only.
 //!
 //! `cargo run --release -p haetae-detect --example many_addresses [ADDRESSES [PART]]`
 
@@ -176,9 +177,8 @@ impl Metered {
         let ledger = &self.meter.ledger;
         let kept: u64 = ledger
             .clients
-            .entries
             .iter()
-            .flat_map(|e| &e.cells)
+            .flat_map(|e| e.cells().to_vec())
             .map(|c| u64::from(c.requests))
             .sum();
         let rest: u64 = ledger
@@ -192,7 +192,7 @@ impl Metered {
             self.busy.len(),
             requests("site", ""),
             self.rows,
-            ledger.clients.entries.len(),
+            ledger.clients.len(),
             ledger.bytes() as f64 / 1_048_576.0,
             ledger.evicted
         );
@@ -259,6 +259,21 @@ fn attack(what: &str, rules: RuleSet, addresses: usize, every: usize) {
     );
 }
 
+/// Memory of the inline judge by itself.
+fn inline_alone(name: &str, addresses: usize) {
+    let inline = Inline::new(InlineSettings::default(), None);
+    inline.observe(&batch(0));
+    let before = status_mib("VmRSS");
+    for n in 1..addresses.div_ceil(BATCH_ROWS) {
+        inline.observe(&batch(n * BATCH_ROWS));
+    }
+    println!(
+        "{name}, {addresses} addresses: {:.0} MiB more; {:?} (keys, forgotten)",
+        status_mib("VmHWM") - before,
+        inline.keys()
+    );
+}
+
 /// What this program does in each process it starts: by name.
 fn part(name: &str, addresses: usize) {
     match name {
@@ -275,6 +290,7 @@ fn part(name: &str, addresses: usize) {
             rules.load_detectors("detectors.yml", BUILTIN_DETECTORS);
             attack(name, rules, addresses, BUSY_EVERY);
         }
+        "inline alone" => inline_alone(name, addresses),
         "cost meter" => {
             let mut metered = Metered::new();
             for n in 0..addresses.div_ceil(BATCH_ROWS) {
@@ -295,6 +311,7 @@ fn main() {
     let whole = [
         "detectors alone",
         "cost meter",
+        "inline alone",
         "rules alone",
         "rules and detectors",
         "busy clients alone",

@@ -24,6 +24,7 @@ pub mod logsource;
 pub mod matcher;
 mod names;
 pub mod payload;
+mod pool;
 pub mod risk;
 pub mod ruleset;
 pub mod sigma;

@@ -10,19 +10,20 @@
 //!
 //! Bounded: clients with the fewest requests go first.
 
+use crate::behaviours::minutes::ByMinute;
 use crate::behaviours::paths::path_of;
 use crate::behaviours::scope_of;
 use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
-use ahash::AHashMap;
+use crate::pool::{Hashed, Pool, allocated, share_over};
+use ahash::{AHashMap, RandomState};
 use aho_corasick::AhoCorasick;
 use haetae_event::finding::EVIDENCE_MAX;
 use haetae_event::time::{HOUR_US, MINUTE_US};
 use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Level, Micros, TenantId};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 /// Crawlers known to the program.
 pub const BUILTIN: &str = include_str!("../../../../rules/crawlers.json");
@@ -104,9 +105,11 @@ struct Cell {
 }
 
 /// What one client asked for under one name; or, without an address, all clients of a name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Visit {
-    minutes: BTreeMap<i64, Cell>,
+    hash: u64,
+    key: Key,
+    minutes: ByMinute<Cell>,
     requests: u64,
     robots: u64,
     dirty: bool,
@@ -121,6 +124,25 @@ struct Key {
     address: Box<str>,
 }
 
+impl Hashed for Visit {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl Visit {
+    /// Memory beyond its own size, bytes.
+    fn bytes(&self) -> usize {
+        /// A verdict with its texts.
+        const TOLD_BYTES: usize = 1_000;
+        let lines = self.minutes.values().map(|cell| allocated(cell.line.len()));
+        allocated(self.key.address.len())
+            + self.minutes.bytes()
+            + lines.sum::<usize>()
+            + self.told.len() * TOLD_BYTES
+    }
+}
+
 /// The detector.
 pub struct Claims {
     settings: Crawlers,
@@ -129,13 +151,11 @@ pub struct Claims {
     /// Crawler of each pattern of the matcher.
     owners: Vec<u16>,
     scopes: Vec<(TenantId, Dataset)>,
-    visits: AHashMap<Key, Visit>,
-    minutes: usize,
+    visits: Pool<Visit>,
+    hasher: RandomState,
+    /// Of visits beyond their places in the pool, bytes.
+    held: usize,
 }
-
-/// Rough size of a minute with its map node.
-const CELL_BYTES: usize = 160;
-const VISIT_BYTES: usize = 260;
 
 impl Claims {
     pub fn from_settings(settings: &Detectors) -> Option<Box<dyn Detector>> {
@@ -160,8 +180,9 @@ impl Claims {
             matcher,
             owners,
             scopes: Vec::new(),
-            visits: AHashMap::new(),
-            minutes: 0,
+            visits: Pool::default(),
+            hasher: RandomState::new(),
+            held: 0,
         }))
     }
 
@@ -172,21 +193,39 @@ impl Claims {
     }
 
     fn count(&mut self, key: Key, ts: i64, path: &str) {
-        let visit = self.visits.entry(key).or_default();
+        let hash = self.hasher.hash_one(&key);
+        let at = match self.visits.find(hash, |known| known.key == key) {
+            Some(at) => at,
+            None => {
+                self.held += allocated(key.address.len());
+                self.visits.place(
+                    hash,
+                    |_| false,
+                    || Visit {
+                        hash,
+                        key,
+                        minutes: ByMinute::default(),
+                        requests: 0,
+                        robots: 0,
+                        dirty: false,
+                        told: Vec::new(),
+                    },
+                )
+            }
+        };
+        let visit = self.visits.get_mut(at);
         visit.dirty = true;
         visit.requests += 1;
         visit.robots += u64::from(path == "/robots.txt");
-        let before = visit.minutes.len();
         let line = || bounded_line(path);
-        let cell = visit
-            .minutes
-            .entry(ts.div_euclid(MINUTE_US))
-            .or_insert_with(|| Cell {
-                requests: 0,
-                first: ts,
-                last: ts,
-                line: line(),
-            });
+        let (minutes, before) = (visit.minutes.len(), visit.minutes.bytes());
+        let cell = visit.minutes.or_insert_with(ts.div_euclid(MINUTE_US), || Cell {
+            requests: 0,
+            first: ts,
+            last: ts,
+            line: line(),
+        });
+        let mut held = allocated(cell.line.len());
         cell.requests += 1;
         cell.last = cell.last.max(ts);
         if ts <= cell.first {
@@ -195,10 +234,21 @@ impl Claims {
                 (cell.first, cell.line) = (ts, line);
             }
         }
-        self.minutes += visit.minutes.len() - before;
+        let line = allocated(cell.line.len());
+        if visit.minutes.len() > minutes {
+            held = 0;
+        }
+        self.held = self.held + visit.minutes.bytes() + line - before - held;
     }
 
-    fn judge(&self, key: &Key, visit: &Visit, closed: i64) -> Vec<Verdict> {
+    /// Forgets the visits of which `goes` holds; returns how many.
+    fn give_up(&mut self, goes: impl Fn(&Visit) -> bool) -> u64 {
+        let held = &mut self.held;
+        self.visits.give_up(goes, |visit| *held -= visit.bytes()).count() as u64
+    }
+
+    fn judge(&self, visit: &Visit, closed: i64) -> Vec<Verdict> {
+        let key = &visit.key;
         let dataset = self.scopes[usize::from(key.scope)].1;
         let claim = &self.names[usize::from(key.claim)];
         if key.address.is_empty() {
@@ -229,7 +279,7 @@ impl Claims {
     /// An AI crawler that asked for much and never for the rules.
     fn robots(&self, claim: &Claimed, visit: &Visit, dataset: Dataset, closed: i64) -> Option<Verdict> {
         let until = closed.div_euclid(MINUTE_US);
-        let last = visit.minutes.keys().next_back().copied()?;
+        let last = visit.minutes.last()?;
         let requests = visit.requests;
         if !claim.ai || visit.robots > 0 || requests < self.settings.robots_requests_min || last >= until {
             return None;
@@ -340,13 +390,16 @@ impl Detector for Claims {
     }
 
     fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
-        let dirty = self.visits.iter().filter(|(_, visit)| visit.dirty);
-        let mut due: Vec<Key> = dirty.map(|(key, _)| key.clone()).collect();
+        let dirty = (0..).zip(self.visits.iter()).filter(|(_, visit)| visit.dirty);
+        let mut due: Vec<(&Key, u32)> = dirty.map(|(at, visit)| (&visit.key, at)).collect();
         due.sort_unstable();
-        for key in due {
+        let due: Vec<u32> = due.into_iter().map(|(_, at)| at).collect();
+        for at in due {
+            let visit = self.visits.get(at);
+            let key = &visit.key;
             let (tenant, dataset) = self.scopes[usize::from(key.scope)].clone();
             let closed = closing.watermark(&tenant, dataset);
-            let now = self.judge(&key, &self.visits[&key], closed);
+            let now = self.judge(visit, closed);
             let (kind, value) = match &*key.address {
                 "" => ("ua", self.names[usize::from(key.claim)].name.as_str()),
                 address => ("ip", address),
@@ -355,51 +408,46 @@ impl Detector for Claims {
                 kind: kind.into(),
                 value: value.into(),
             };
-            let visit = self.visits.get_mut(&key).expect("listed above");
-            let newest = visit.minutes.keys().next_back();
+            let visit = self.visits.get_mut(at);
+            let newest = visit.minutes.last();
             // Claims are judged at once, the rest when it is final.
-            visit.dirty = key.address.is_empty() && newest.is_some_and(|m| (m + 1) * MINUTE_US > closed);
+            visit.dirty =
+                visit.key.address.is_empty() && newest.is_some_and(|m| (m + 1) * MINUTE_US > closed);
+            let before = visit.bytes();
             reconcile(&tenant, &entity, &mut visit.told, now, out);
+            self.held = self.held + visit.bytes() - before;
         }
     }
 
     fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
-        let scopes = &self.scopes;
         let cut = before_us.div_euclid(MINUTE_US);
         let mut gone = 0;
-        self.visits.retain(|key, visit| {
-            if scopes[usize::from(key.scope)].0 == *tenant {
-                let keep = visit.minutes.split_off(&cut);
-                gone += std::mem::replace(&mut visit.minutes, keep).len();
+        for visit in self.visits.iter_mut() {
+            if self.scopes[usize::from(visit.key.scope)].0 == *tenant {
+                let before = visit.bytes();
+                gone += visit.minutes.forget(cut).len() as u64;
                 visit.requests = visit.minutes.values().map(|cell| cell.requests).sum();
                 visit.told.retain(|verdict| verdict.extent.end >= before_us);
+                self.held = self.held + visit.bytes() - before;
             }
-            !visit.minutes.is_empty()
-        });
-        self.minutes -= gone;
-        gone as u64
+        }
+        self.give_up(|visit| visit.minutes.is_empty());
+        gone
     }
 
     fn bytes(&self) -> usize {
-        self.minutes * CELL_BYTES + self.visits.len() * VISIT_BYTES
+        self.visits.bytes() + self.held
     }
 
     fn shrink(&mut self, bytes_max: usize) -> u64 {
-        let mut order: Vec<(u64, Key)> = self
-            .visits
-            .iter()
-            .map(|(key, visit)| (visit.requests, key.clone()))
-            .collect();
-        order.sort_unstable();
+        let rank = |visit: &Visit| (visit.requests, visit.hash);
         let mut lost = 0;
-        for (_, key) in order {
-            if self.bytes() <= bytes_max {
+        while self.bytes() > bytes_max {
+            let share = share_over(self.bytes(), bytes_max);
+            let Some(limit) = self.visits.limit(share, rank) else {
                 break;
-            }
-            if let Some(visit) = self.visits.remove(&key) {
-                self.minutes -= visit.minutes.len();
-                lost += 1;
-            }
+            };
+            lost += self.give_up(|visit| rank(visit) <= limit);
         }
         lost
     }

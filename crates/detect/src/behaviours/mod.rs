@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod clients;
 pub mod crawlers;
 pub mod edos;
+mod minutes;
 pub mod network;
 pub mod paths;
 pub mod payment;

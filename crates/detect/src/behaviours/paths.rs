@@ -24,6 +24,9 @@ const SCRIPTS: [&str; 9] = [
 pub struct PathEnds {
     /// Segments of each pattern, last one first, lower case.
     patterns: Vec<Vec<String>>,
+    /// Lengths of the patterns' last segments, a bit each, by the letter they begin with: most paths
+    /// are told apart by it.
+    lasts: [u32; 32],
 }
 
 impl PathEnds {
@@ -32,18 +35,32 @@ impl PathEnds {
             let segments = pattern.split('/').filter(|segment| !segment.is_empty());
             segments.rev().map(str::to_lowercase).collect::<Vec<_>>()
         };
-        PathEnds {
-            patterns: patterns.iter().map(split).filter(|p| !p.is_empty()).collect(),
+        let patterns: Vec<_> = patterns.iter().map(split).filter(|p| !p.is_empty()).collect();
+        let mut lasts = [0; 32];
+        for (letter, length) in patterns.iter().map(|pattern| shape(&pattern[0])) {
+            lasts[letter] |= length;
         }
+        PathEnds { patterns, lasts }
     }
 
     /// Whether the path ends with one of the patterns.
     pub fn fit(&self, segments: &Segments<'_>) -> bool {
-        self.patterns.iter().any(|pattern| {
-            let own = segments.0.iter().rev();
-            pattern.len() <= segments.0.len() && pattern.iter().zip(own).all(|(want, has)| same(want, has))
-        })
+        let Some((letter, length)) = segments.last.map(shape) else {
+            return false;
+        };
+        self.lasts[letter] & length != 0
+            && self.patterns.iter().any(|pattern| {
+                let mut own = segments.back();
+                let mut wanted = pattern.iter();
+                wanted.all(|want| own.next().is_some_and(|has| same(want, has)))
+            })
     }
+}
+
+/// The letter a segment begins with, whatever its case, and a bit of its length.
+fn shape(segment: &str) -> (usize, u32) {
+    let letter = segment.as_bytes().first().map_or(0, |first| first & 31);
+    (usize::from(letter), 1 << segment.len().min(31))
 }
 
 fn same(pattern: &str, segment: &str) -> bool {
@@ -51,38 +68,60 @@ fn same(pattern: &str, segment: &str) -> bool {
 }
 
 /// The segments of a path.
-pub struct Segments<'a>(Vec<&'a str>);
+#[derive(Clone, Copy)]
+pub struct Segments<'a> {
+    /// The path before the last one.
+    before: &'a str,
+    last: Option<&'a str>,
+}
 
 impl<'a> Segments<'a> {
     /// Of a path that is [`normalised`]; the last one without the ending of a script.
     pub fn of(path: &'a str) -> Segments<'a> {
         if path.len() > PATH_BYTES_MAX {
-            return Segments(Vec::new());
+            return Segments::before("");
         }
-        let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-        if let Some(last) = segments.last_mut() {
-            let ending = SCRIPTS.iter().find(|ending| {
-                last.len() > ending.len()
-                    && last.is_char_boundary(last.len() - ending.len())
-                    && last[last.len() - ending.len()..].eq_ignore_ascii_case(ending)
-            });
-            *last = &last[..last.len() - ending.map_or(0, |ending| ending.len())];
+        let mut segments = Segments::before(path);
+        if let Some(last) = segments.last
+            && let Some(dot) = memchr::memrchr(b'.', last.as_bytes())
+            && dot > 0
+            && SCRIPTS
+                .iter()
+                .any(|ending| ending.eq_ignore_ascii_case(&last[dot..]))
+        {
+            segments.last = Some(&last[..dot]);
         }
-        Segments(segments)
+        segments
+    }
+
+    /// As they are written.
+    fn before(path: &'a str) -> Segments<'a> {
+        let path = path.trim_end_matches('/');
+        let from = memchr::memrchr(b'/', path.as_bytes()).map_or(0, |at| at + 1);
+        Segments {
+            before: &path[..from],
+            last: Some(&path[from..]).filter(|last| !last.is_empty()),
+        }
+    }
+
+    /// From the last one to the first.
+    fn back(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let before = self.before.rsplit('/').filter(|segment| !segment.is_empty());
+        self.last.into_iter().chain(before)
     }
 
     /// Without the numbers, dates and ids it ends with.
     pub fn without_ids(mut self) -> Segments<'a> {
-        while self.0.last().is_some_and(|segment| is_id(segment)) {
-            self.0.pop();
+        while self.last.is_some_and(is_id) {
+            self = Segments::before(self.before);
         }
         self
     }
 
     /// Whether one of them is in a list of lower-case names.
     pub fn any_of(&self, names: &[String]) -> bool {
-        let listed = |segment: &&str| names.iter().any(|name| same(name, segment));
-        self.0.iter().any(listed)
+        self.back()
+            .any(|segment| names.iter().any(|name| same(name, segment)))
     }
 }
 
@@ -97,12 +136,10 @@ fn is_id(segment: &str) -> bool {
 /// segments left out, `..` followed, parameters of segments (`;jsessionid=…`) cut off.
 pub fn normalised(uri: &str) -> Cow<'_, str> {
     let path = path_of(uri);
-    let odd = |at: usize, byte: u8| match byte {
-        b'%' | b';' => true,
-        b'/' => matches!(path.as_bytes().get(at + 1), Some(b'/' | b'.')),
-        _ => false,
-    };
-    if !path.bytes().enumerate().any(|(at, byte)| odd(at, byte)) || path.len() > PATH_BYTES_MAX {
+    let bytes = path.as_bytes();
+    let odd = |at: usize| matches!(bytes.get(at + 1), Some(b'/' | b'.'));
+    let is_odd = memchr::memchr2(b'%', b';', bytes).is_some() || memchr::memchr_iter(b'/', bytes).any(odd);
+    if !is_odd || path.len() > PATH_BYTES_MAX {
         return Cow::Borrowed(path);
     }
     let decoded = decode::percent(path, false);
@@ -120,6 +157,9 @@ pub fn normalised(uri: &str) -> Cow<'_, str> {
 /// The path of a URI, as logged: absolute URIs lose their scheme and host.
 pub fn path_of(uri: &str) -> &str {
     let path = crate::engine::value::split_uri(uri).0;
+    if path.starts_with('/') {
+        return path;
+    }
     match path.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
         _ => path,
@@ -175,7 +215,14 @@ mod tests {
 
     #[test]
     fn ids_at_the_end_are_left_out() {
-        let of = |path| Segments::of(path).without_ids().0.join("/");
+        let of = |path| {
+            let mut segments: Vec<&str> = Segments::of(path).without_ids().back().collect();
+            segments.reverse();
+            segments.join("/")
+        };
+        assert_eq!(of("/a//b/17/2026-01-01/"), "a/b");
+        assert_eq!(of("/17/18"), "");
+        assert_eq!(of("a.b/4711.php"), "a.b");
         assert_eq!(of("/events/26000100"), "events");
         assert_eq!(of("/pay/8f14e45f-ceea-467f-a9ba-1d2e3f4a5b6c"), "pay");
         assert_eq!(of("/payments/checkout"), "payments/checkout");

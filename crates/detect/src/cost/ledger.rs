@@ -4,12 +4,15 @@
 //! their account; what they had used is kept as one remainder per tenant and bucket, which bounds
 //! the error of every sum over clients. Findings about networks of clients state it.
 
+use super::reading::{Cache, Row};
 use super::table::{Entry, Slot, Table};
-use super::usage::{Cell, Moment, Unit};
+use super::usage::{Cell, First, Moment, Unit};
+use crate::pool::share_over;
 use ahash::RandomState;
 use haetae_event::time::MINUTE_US;
 use haetae_event::{Dataset, TenantId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 /// What a path served in one bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +41,16 @@ pub struct PairCell {
 }
 
 impl Slot for Cell {
+    type First = First;
+
+    fn of_first(first: &First) -> Cell {
+        first.cell()
+    }
+
+    fn weight_of_first(first: &First) -> u64 {
+        weight(first.bytes_out(), first.seen())
+    }
+
     fn new(bucket: i32) -> Cell {
         Cell::new(bucket)
     }
@@ -47,12 +60,63 @@ impl Slot for Cell {
     }
 
     fn weight(&self) -> u64 {
-        // About a request's price against a byte's: 100 kB.
-        self.bytes_out + u64::from(self.seen()) * 100_000
+        weight(self.bytes_out, self.seen())
+    }
+}
+
+/// About a request's price against a byte's: 100 kB.
+fn weight(bytes_out: u64, requests: u32) -> u64 {
+    bytes_out.saturating_add(u64::from(requests) * 100_000)
+}
+
+/// Marks of the first request for a path: without a query, then answered by the cache, and with what
+/// was asked for.
+const PLAIN: u8 = 0;
+const PLAIN_HIT: u8 = 1;
+const SERVED: u8 = 2;
+
+impl PathCell {
+    /// Counts one request.
+    pub fn count(&mut self, at: Moment, row: &Row, plain: bool) {
+        self.cell.count(at, &row.unit);
+        if plain {
+            self.plain = self.plain.saturating_add(1);
+            let hit = u32::from(row.cache == Cache::Hit);
+            self.plain_hits = self.plain_hits.saturating_add(hit);
+        }
+        if row.served {
+            self.size = self.size.max(row.reach);
+        }
+    }
+
+    /// The same as the only one.
+    pub fn first(at: Moment, row: &Row, plain: bool) -> First {
+        let mut first = First::new(at, &row.unit);
+        first.mark(PLAIN, plain);
+        first.mark(PLAIN_HIT, plain && row.cache == Cache::Hit);
+        first.mark(SERVED, row.served);
+        first
     }
 }
 
 impl Slot for PathCell {
+    type First = First;
+
+    fn of_first(first: &First) -> PathCell {
+        let one = |mark: u8| u32::from(first.is_marked(mark));
+        PathCell {
+            cell: first.cell(),
+            plain: one(PLAIN),
+            plain_hits: one(PLAIN_HIT),
+            // What has another size than its answer is no first request.
+            size: u64::from(one(SERVED)) * first.answer_bytes(),
+        }
+    }
+
+    fn weight_of_first(first: &First) -> u64 {
+        Cell::weight_of_first(first)
+    }
+
     fn new(bucket: i32) -> PathCell {
         PathCell {
             cell: Cell::new(bucket),
@@ -72,6 +136,16 @@ impl Slot for PathCell {
 }
 
 impl Slot for PairCell {
+    type First = Infallible;
+
+    fn of_first(first: &Infallible) -> PairCell {
+        match *first {}
+    }
+
+    fn weight_of_first(first: &Infallible) -> u64 {
+        match *first {}
+    }
+
     fn new(bucket: i32) -> PairCell {
         PairCell {
             bucket,
@@ -192,19 +266,18 @@ impl Ledger {
     /// Keeps the own bound; returns how many keys lost their exact account.
     pub fn make_room(&mut self) -> u64 {
         match self.bytes() > self.bytes_max {
-            true => self.shrink(self.bytes_max / 4 * 3),
+            true => self.shrink(self.bytes_max / 16 * 15),
             false => 0,
         }
     }
 
     /// Drops the cheapest keys of the largest table until all fit into `bytes_max`.
     pub fn shrink(&mut self, bytes_max: usize) -> u64 {
-        const ROUNDS_MAX: usize = 64;
+        /// Of one table at a time: another may be the largest then.
+        const SHARE_MAX: f64 = 0.5;
         let mut lost = 0;
-        for _ in 0..ROUNDS_MAX {
-            if self.bytes() <= bytes_max {
-                break;
-            }
+        loop {
+            let over = self.bytes().saturating_sub(bytes_max);
             let sizes = [
                 self.clients.bytes(),
                 self.agents.bytes(),
@@ -214,13 +287,15 @@ impl Ledger {
                 self.pairs.bytes(),
             ];
             let largest = (0..sizes.len()).max_by_key(|&at| sizes[at]).unwrap_or(0);
+            let share = share_over(sizes[largest], sizes[largest].saturating_sub(over)).min(SHARE_MAX);
             let gone = match largest {
-                0 => self.drop_clients(),
-                1 => self.agents.drop_cheapest(|_| ()),
-                2 => self.paths.drop_cheapest(|_| ()),
-                3 => self.hosts.drop_cheapest(|_| ()),
-                4 => self.accounts.drop_cheapest(|_| ()),
-                _ => self.pairs.drop_cheapest(|_| ()),
+                _ if over == 0 => 0,
+                0 => self.drop_clients(share),
+                1 => self.agents.drop_cheapest(share, |_| ()),
+                2 => self.paths.drop_cheapest(share, |_| ()),
+                3 => self.hosts.drop_cheapest(share, |_| ()),
+                4 => self.accounts.drop_cheapest(share, |_| ()),
+                _ => self.pairs.drop_cheapest(share, |_| ()),
             };
             if gone == 0 {
                 break;
@@ -231,11 +306,11 @@ impl Ledger {
         lost
     }
 
-    fn drop_clients(&mut self) -> u64 {
+    fn drop_clients(&mut self, share: f64) -> u64 {
         let tenants = &mut self.tenants;
-        self.clients.drop_cheapest(|entry| {
+        self.clients.drop_cheapest(share, |entry| {
             let rest = &mut tenants[usize::from(entry.tenant)].rest;
-            for cell in &entry.cells {
+            for cell in entry.cells().iter() {
                 rest.entry(cell.bucket)
                     .or_insert_with(|| Cell::new(cell.bucket))
                     .merge(cell);
@@ -326,7 +401,7 @@ impl<'a> Held<'a> {
 /// Sums the cells of one entry over buckets `from..to`.
 pub fn sum_of<X>(entry: &Entry<Cell, X>, from: i32, to: i32) -> Option<Cell> {
     let mut sum: Option<Cell> = None;
-    for cell in entry.range(from, to) {
+    for cell in entry.range(from, to).iter() {
         match &mut sum {
             Some(sum) => sum.merge(cell),
             None => sum = Some(*cell),

@@ -1,10 +1,10 @@
 //! The meter: rows into the ledger, usage of an entity out of it.
 
 use super::bill::Tariff;
-use super::ledger::{Agent, Held, Ledger, PairOf, sum_of};
+use super::ledger::{Agent, Held, Ledger, PairOf, PathCell, sum_of};
 use super::reading::{Cache, Reading, Row, is_declared, is_static};
-use super::table::{Name, Slot, Table};
-use super::usage::{Cell, Moment, Usage};
+use super::table::{Name, Table};
+use super::usage::{Cell, First, Moment, Usage};
 use crate::detector::Rows;
 use crate::engine::value::{Value, split_uri};
 use ahash::RandomState;
@@ -64,6 +64,9 @@ struct Part {
     read: Row,
     /// Place in the table that is folded in now.
     slot: u32,
+    /// Asks for a path without a query, and was counted with it.
+    is_plain: bool,
+    is_counted: bool,
 }
 
 impl Meter {
@@ -138,8 +141,8 @@ impl Meter {
             "path" | "uri" | "cs-uri-stem" => {
                 let stem = split_uri(value).0;
                 let entry = ledger.paths.get(hasher.hash_one((hash, PATH, stem)))?;
-                let cells = entry.range(from, to).iter();
-                cells.for_each(|cell| sum.add(&cell.cell));
+                let cells = entry.range(from, to);
+                cells.iter().for_each(|cell| sum.add(&cell.cell));
             }
             "host" | "dst_host" => {
                 let entry = ledger.hosts.get(hasher.hash_one((hash, HOST, value)))?;
@@ -184,11 +187,10 @@ impl Meter {
         let own = self
             .ledger
             .clients
-            .entries
             .iter()
             .filter(|entry| usize::from(entry.tenant) == tenant);
         for entry in own {
-            if let Name::Address(ip) = entry.name
+            if let Some(ip) = entry.name.ip()
                 && wanted(ip, entry.more)
                 && let Some(cell) = sum_of(entry, from, to)
             {
@@ -249,6 +251,8 @@ impl<'a> Fold<'a> {
                 at: Moment::of(times[row])?,
                 read: self.reading.row(row),
                 slot: NONE,
+                is_plain: false,
+                is_counted: false,
             })
         }));
         self.agents(ledger, chunk);
@@ -283,8 +287,8 @@ impl<'a> Fold<'a> {
                 let declared = is_declared(agent);
                 (Name::text(agent), Agent { declared, class })
             };
-            part.slot = agents.slot32(self.key(AGENT, agent), self.tenant, read);
-            let known = agents.entries[part.slot as usize].more;
+            part.slot = agents.slot(self.key(AGENT, agent), self.tenant, read);
+            let known = agents.entry(part.slot as usize).more;
             (part.read.unit.declared, part.read.unit.agent) = (known.declared, known.class);
         }
         count(agents, chunk);
@@ -301,9 +305,9 @@ impl<'a> Fold<'a> {
                 Value::Text(address) => (Name::address(address), asn),
                 _ => (Name::text(""), asn),
             };
-            part.slot = clients.slot32(client, self.tenant, address);
+            part.slot = clients.slot(client, self.tenant, address);
             if asn > 0 {
-                let known = &mut clients.entries[part.slot as usize].more;
+                let known = clients.more_mut(part.slot);
                 *known = (*known).max(asn);
             }
         }
@@ -321,31 +325,36 @@ impl<'a> Fold<'a> {
             if let Some(uri) = self.reading.uri.get(part.row) {
                 let stem = split_uri(uri).0;
                 let read = || (Name::text(stem), is_static(stem));
-                part.slot = ledger.paths.slot32(self.key(PATH, stem), self.tenant, read);
+                part.slot = ledger.paths.slot(self.key(PATH, stem), self.tenant, read);
             }
         }
-        make_cells(&mut ledger.paths, chunk);
-        for part in chunk.iter().filter(|part| part.slot != NONE) {
+        // A loop so short that the memory of many rows is waited for at once.
+        for part in chunk.iter_mut().filter(|part| part.slot != NONE) {
+            let Part { slot, at, read, .. } = part;
             let uri = self.reading.uri.get(part.row).unwrap_or("");
-            self.path(ledger, uri, part);
+            part.is_plain = read.reads && query_of(uri).is_none();
+            let first = || PathCell::first(*at, read, part.is_plain);
+            part.is_counted =
+                read.reach == read.unit.bytes_out && ledger.paths.begin(*slot, at.bucket, first);
+            if !part.is_counted {
+                ledger.paths.cell(*slot, at.bucket);
+            }
+        }
+        for part in chunk.iter().filter(|part| part.slot != NONE) {
+            if !part.is_counted {
+                let cell = ledger.paths.cell(part.slot, part.at.bucket);
+                cell.count(part.at, &part.read, part.is_plain);
+            }
+            let uri = self.reading.uri.get(part.row).unwrap_or("");
+            self.pair(ledger, uri, part);
         }
     }
 
-    fn path(&self, ledger: &mut Ledger, uri: &str, part: &Part) {
+    /// Counts what a client does to a path, where it may be abuse.
+    fn pair(&self, ledger: &mut Ledger, uri: &str, part: &Part) {
         let Part { at, read, .. } = part;
-        let query = split_uri(uri).1.filter(|query| !query.is_empty());
-        let slot = part.slot as usize;
-        let (path, is_static) = (ledger.paths.entries[slot].hash, ledger.paths.entries[slot].more);
-        let cell = ledger.paths.cell(slot, at.bucket);
-        cell.cell.count(*at, &read.unit);
-        if read.reads && query.is_none() {
-            cell.plain = cell.plain.saturating_add(1);
-            let hit = u32::from(read.cache == Cache::Hit);
-            cell.plain_hits = cell.plain_hits.saturating_add(hit);
-        }
-        if read.served {
-            cell.size = cell.size.max(read.reach);
-        }
+        let entry = ledger.paths.entry(part.slot as usize);
+        let (path, is_static) = (entry.hash, entry.more);
         let Some(client) = self.rows.clients[part.row] else {
             return;
         };
@@ -354,7 +363,7 @@ impl<'a> Fold<'a> {
             Cache::Hit => false,
             Cache::Unknown => read.served && is_static,
         };
-        let busting = query.filter(|_| read.reads && missed);
+        let busting = query_of(uri).filter(|_| read.reads && missed);
         let large = read.served && read.unit.bytes_out >= LARGE_BYTES;
         if busting.is_none() && !large {
             return;
@@ -375,19 +384,24 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// Makes the cells of a chunk's rows, in a loop so short that the memory of many rows is waited
-/// for at once.
-fn make_cells<C: Slot, X>(table: &mut Table<C, X>, chunk: &[Part]) {
-    for part in chunk.iter().filter(|part| part.slot != NONE) {
-        table.cell(part.slot as usize, part.at.bucket);
-    }
+/// The query of a URI, if it has one.
+fn query_of(uri: &str) -> Option<&str> {
+    split_uri(uri).1.filter(|query| !query.is_empty())
 }
 
-/// Counts the rows of a chunk in the cells of their slots.
-fn count<X>(table: &mut Table<Cell, X>, chunk: &[Part]) {
-    make_cells(table, chunk);
+/// Counts the rows of a chunk in the cells of their slots, which are forgotten. The first loop is so
+/// short that the memory of many rows is waited for at once.
+fn count<X>(table: &mut Table<Cell, X>, chunk: &mut [Part]) {
+    for part in chunk.iter_mut().filter(|part| part.slot != NONE) {
+        let Part { slot, at, .. } = *part;
+        if table.begin(slot, at.bucket, || First::new(at, &part.read.unit)) {
+            part.slot = NONE;
+        } else {
+            table.cell(slot, at.bucket);
+        }
+    }
     for part in chunk.iter().filter(|part| part.slot != NONE) {
-        let cell = table.cell(part.slot as usize, part.at.bucket);
+        let cell = table.cell(part.slot, part.at.bucket);
         cell.count(part.at, &part.read.unit);
     }
 }

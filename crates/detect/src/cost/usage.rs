@@ -99,6 +99,102 @@ impl Moment {
     }
 }
 
+/// The one row of a key that has no other, in a quarter of a [`Cell`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    bytes_out: u64,
+    bytes_in: u32,
+    bucket: i32,
+    second: u16,
+    /// The flags of its unit, a bit each, and those of [`First::mark`] from bit 8 on.
+    flags: u16,
+    /// Number of the bit of its user agent's class, from one on; 0 without.
+    agent: u8,
+}
+
+impl First {
+    pub fn new(at: Moment, unit: &Unit) -> First {
+        let Unit {
+            edge,
+            plain_http,
+            waf,
+            balancer,
+            origin,
+            valued,
+            visits,
+            declared,
+            bytes_in,
+            bytes_out,
+            agent,
+        } = *unit;
+        let flags = [edge, plain_http, waf, balancer, origin, valued, visits, declared];
+        let flags = flags.into_iter().rev();
+        First {
+            bytes_out,
+            bytes_in,
+            bucket: at.bucket,
+            second: at.second,
+            flags: flags.fold(0, |bits, flag| bits << 1 | u16::from(flag)),
+            agent: (u32::BITS - agent.leading_zeros()) as u8,
+        }
+    }
+
+    fn flag(&self, bit: u8) -> bool {
+        self.flags >> bit & 1 != 0
+    }
+
+    /// Sets one of eight flags that a cell has no place for.
+    pub fn mark(&mut self, number: u8, flag: bool) {
+        self.flags |= u16::from(flag) << (8 + (number & 7));
+    }
+
+    /// Whether it was set.
+    pub fn is_marked(&self, number: u8) -> bool {
+        self.flag(8 + (number & 7))
+    }
+
+    /// As [`Cell::bytes_out`].
+    pub fn bytes_out(&self) -> u64 {
+        if self.flag(0) { self.bytes_out } else { 0 }
+    }
+
+    /// Bytes of the answer, whoever logged it.
+    pub fn answer_bytes(&self) -> u64 {
+        self.bytes_out
+    }
+
+    /// As [`Cell::seen`].
+    pub fn seen(&self) -> u32 {
+        u32::from(self.flag(0) || self.flag(2) || self.flag(3))
+    }
+
+    /// The cell that it is.
+    pub fn cell(&self) -> Cell {
+        let flag = |bit: u8| self.flag(bit);
+        let unit = Unit {
+            edge: flag(0),
+            plain_http: flag(1),
+            waf: flag(2),
+            balancer: flag(3),
+            origin: flag(4),
+            valued: flag(5),
+            visits: flag(6),
+            declared: flag(7),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            agent: self.agent.checked_sub(1).map_or(0, |bit| 1 << bit),
+        };
+        let at = Moment {
+            bucket: self.bucket,
+            second: self.second,
+            minute: self.second / 60,
+        };
+        let mut cell = Cell::new(self.bucket);
+        cell.count(at, &unit);
+        cell
+    }
+}
+
 /// What one key used in one bucket. All operations commute: the order of rows does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
@@ -243,5 +339,41 @@ impl Cell {
             start + i64::from(self.first) * SECOND_US,
             start + i64::from(self.last) * SECOND_US,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_first_row_is_its_cell(
+            ts in -1_000_000_000_000_000i64..4_000_000_000_000_000,
+            flags in any::<[bool; 8]>(),
+            (bytes_in, bytes_out) in (any::<u32>(), any::<u64>()),
+            agent in prop::option::of(0u32..32),
+        ) {
+            let unit = Unit {
+                edge: flags[0],
+                plain_http: flags[1],
+                waf: flags[2],
+                balancer: flags[3],
+                origin: flags[4],
+                valued: flags[5],
+                visits: flags[6],
+                declared: flags[7],
+                bytes_in,
+                bytes_out,
+                agent: agent.map_or(0, |bit| 1 << bit),
+            };
+            let at = Moment::of(ts).expect("in the calendar");
+            let mut cell = Cell::new(at.bucket);
+            cell.count(at, &unit);
+            let first = First::new(at, &unit);
+            prop_assert_eq!(first.cell(), cell);
+            prop_assert_eq!((first.bytes_out(), first.seen()), (cell.bytes_out, cell.seen()));
+        }
     }
 }

@@ -166,16 +166,21 @@ impl Engine {
     }
 
     pub(super) fn collect_detectors(&mut self, out: &mut Evaluation) {
-        // What was closed once stays closed, whatever the caller says later.
+        let closing = self.closing();
+        for detector in &mut self.state.detectors {
+            detector.evaluate(&closing, out);
+        }
+    }
+
+    /// What is final. What was closed once stays closed, whatever the caller says later.
+    pub(super) fn closing(&self) -> Closing {
         let mut closing = Closing::nothing();
         for tenant in &self.state.tenants {
             for (dataset, until) in &tenant.watermarks {
                 closing.watermarks.insert((tenant.id.clone(), *dataset), *until);
             }
         }
-        for detector in &mut self.state.detectors {
-            detector.evaluate(&closing, out);
-        }
+        closing
     }
 }
 

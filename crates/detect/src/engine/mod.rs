@@ -27,7 +27,7 @@ pub mod value;
 mod walk;
 mod windows;
 
-pub(crate) use keys::Passed;
+pub(crate) use few::Few;
 pub use windows::Extent;
 
 use crate::detector::Detector;

@@ -185,27 +185,35 @@ impl Engine {
         self.state.stats.evicted_cells += cells;
     }
 
-    /// Detectors over the bound: what holds so far is told, then the largest is halved, until
-    /// all fit together.
+    /// Detectors over the bound: the largest gives up a sixteenth, until all fit together: they hold
+    /// millions of entries, and more at once would be a long step. What holds of a detector is told
+    /// before it gives anything up.
     fn shrink_detectors(&mut self) {
-        const ROUNDS_MAX: usize = 32;
-        if self.detector_bytes() <= self.options.detector_bytes_max {
+        let bytes_max = self.options.detector_bytes_max;
+        if self.detector_bytes() <= bytes_max {
             return;
         }
+        let closing = self.closing();
         let mut now = Evaluation::default();
-        self.collect_detectors(&mut now);
-        self.put_aside(now);
-        for _ in 0..ROUNDS_MAX {
-            let over = self
-                .detector_bytes()
-                .saturating_sub(self.options.detector_bytes_max);
-            let largest = self.state.detectors.iter_mut().max_by_key(|d| d.bytes());
-            let (Some(detector), true) = (largest, over > 0) else {
-                break;
-            };
-            let target = detector.bytes() / 2;
-            self.state.stats.evicted_entities += detector.shrink(target);
+        // What may be asked for more, and what was not told yet what it holds.
+        let mut left: Vec<(usize, bool)> = (0..self.state.detectors.len()).map(|at| (at, true)).collect();
+        while self.detector_bytes() > bytes_max {
+            let detectors = &mut self.state.detectors;
+            let largest = (0..left.len()).max_by_key(|&at| detectors[left[at].0].bytes());
+            let Some(largest) = largest else { break };
+            let (at, untold) = &mut left[largest];
+            let detector = &mut detectors[*at];
+            if std::mem::take(untold) {
+                detector.evaluate(&closing, &mut now);
+            }
+            let before = detector.bytes();
+            self.state.stats.evicted_entities += detector.shrink(before / 16 * 15);
+            if detector.bytes() >= before {
+                // Nothing of it can go.
+                left.swap_remove(largest);
+            }
         }
+        self.put_aside(now);
     }
 
     /// Forgets the `count` keys that were silent longest; what holds of them is told first.

@@ -134,7 +134,7 @@ impl Judge<'_> {
                 .minutes
                 .range(from..=to)
                 .filter(|(_, cell)| cell.failed > 0)
-                .map(|(&minute, _)| minute)
+                .map(|(minute, _)| minute)
                 .collect();
             let mut gaps: Vec<i64> = failing.windows(2).map(|pair| pair[1] - pair[0]).collect();
             gaps.sort_unstable();
@@ -329,7 +329,7 @@ fn stretches(
     if tally.failed <= failed_over {
         return found;
     }
-    for &minute in tally.minutes.keys().take_while(|minute| **minute <= last) {
+    for minute in tally.minutes.minutes().take_while(|minute| *minute <= last) {
         let from = minute - window + 1;
         if tally.counts(from, minute).0 <= failed_over {
             continue;

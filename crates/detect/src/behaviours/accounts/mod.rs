@@ -23,7 +23,8 @@ use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
 use crate::names::bounded;
-use ahash::AHashMap;
+use crate::pool::{Hashed, Pool, allocated, share_over};
+use ahash::RandomState;
 use attempt::{Patterns, Reader};
 use haetae_event::net::{Cidr, parse_address};
 use haetae_event::time::MINUTE_US;
@@ -74,15 +75,43 @@ struct Key {
     value: Box<str>,
 }
 
+/// What is known of one key.
+#[derive(Debug)]
+struct Entry {
+    hash: u64,
+    key: Key,
+    tally: Tally,
+}
+
+impl Hashed for Entry {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl Entry {
+    /// Memory beyond its own size, bytes.
+    fn bytes(&self) -> usize {
+        allocated(self.key.value.len()) + self.tally.bytes()
+    }
+
+    /// Who ranks lowest is forgotten first; sums over everybody stay longest.
+    fn rank(&self) -> (bool, u64, i64, u64) {
+        let newest = self.tally.minutes.last().unwrap_or(i64::MIN);
+        (self.key.by >= By::Path, self.tally.failed, newest, self.hash)
+    }
+}
+
 /// The detector.
 pub struct Logins {
     settings: Accounts,
     patterns: Patterns,
     /// Tenant and dataset, by `Key::scope`.
     scopes: Vec<(TenantId, Dataset)>,
-    tallies: AHashMap<Key, Tally>,
-    /// Of all tallies, kept along: asked for after every batch.
-    bytes: usize,
+    tallies: Pool<Entry>,
+    hasher: RandomState,
+    /// Of all tallies beyond their places in the table, bytes; kept along: asked for after every batch.
+    held: usize,
 }
 
 impl Logins {
@@ -92,27 +121,45 @@ impl Logins {
             patterns: Patterns::new(&settings),
             settings,
             scopes: Vec::new(),
-            tallies: AHashMap::new(),
-            bytes: 0,
+            tallies: Pool::default(),
+            hasher: RandomState::new(),
+            held: 0,
         }))
     }
 
     fn count(&mut self, key: Key, seen: &Seen<'_>) {
-        let name = key.value.len() + size_of::<Key>();
+        let hash = self.hasher.hash_one(&key);
         let of_account = key.by == By::Account;
-        let tally = self.tallies.entry(key).or_default();
-        let before = if tally.attempts == 0 {
-            0
-        } else {
-            name + tally.bytes()
+        let next = self.tallies.len();
+        let at = match self.tallies.find(hash, |known| known.key == key) {
+            Some(at) => at,
+            None => self.tallies.place(
+                hash,
+                |_| false,
+                || Entry {
+                    hash,
+                    key,
+                    tally: Tally::default(),
+                },
+            ),
         };
-        tally.add(seen, of_account);
-        self.bytes = self.bytes + name + tally.bytes() - before;
+        let entry = self.tallies.get_mut(at);
+        let before = if at as usize == next { 0 } else { entry.bytes() };
+        entry.tally.add(seen, of_account);
+        self.held = self.held + entry.bytes() - before;
     }
 
-    fn count_bytes(&self) -> usize {
-        let of = |(key, tally): (&Key, &Tally)| key.value.len() + size_of::<Key>() + tally.bytes();
-        self.tallies.iter().map(of).sum()
+    fn get(&self, key: &Key) -> Option<&Tally> {
+        let at = self
+            .tallies
+            .find(self.hasher.hash_one(key), |known| known.key == *key);
+        at.map(|at| &self.tallies.get(at).tally)
+    }
+
+    /// Forgets the keys of which `goes` holds; returns how many.
+    fn give_up(&mut self, goes: impl Fn(&Entry) -> bool) -> u64 {
+        let held = &mut self.held;
+        self.tallies.give_up(goes, |entry| *held -= entry.bytes()).count() as u64
     }
 
     fn judge(&self, key: &Key, tally: &Tally, closed: i64) -> Vec<Verdict> {
@@ -125,7 +172,7 @@ impl Logins {
             By::Account => judge.account(tally),
             By::Network => judge.many(tally, &self.settings.by_network),
             By::Provider => judge.many(tally, &self.settings.by_provider),
-            By::Agent | By::Fingerprint => match self.tallies.get(&all_of(key.scope)) {
+            By::Agent | By::Fingerprint => match self.get(&all_of(key.scope)) {
                 Some(all) => judge.agent(tally, all),
                 None => Vec::new(),
             },
@@ -139,25 +186,24 @@ impl Logins {
         verdicts
     }
 
-    /// Keys to judge now: what changed or waits for its windows to close; of agents all that
+    /// Places of the keys to judge now, in order of keys: what changed or waits for its windows to close; of agents all that
     /// could be told, since their share hangs on everybody's failures.
-    fn due(&self) -> Vec<Key> {
-        let all_changed = |scope: u16| self.tallies.get(&all_of(scope)).is_some_and(|all| all.dirty);
-        let mut due: Vec<Key> = self
-            .tallies
-            .iter()
-            .filter(|(key, tally)| match key.by {
-                By::Agent | By::Fingerprint => {
-                    let candidate =
-                        tally.failed > self.settings.by_agent.failed_over || !tally.told.is_empty();
-                    candidate && (tally.dirty || all_changed(key.scope))
-                }
-                _ => tally.dirty,
-            })
-            .map(|(key, _)| key.clone())
+    fn due(&self) -> Vec<u32> {
+        let all_changed = |scope: u16| self.get(&all_of(scope)).is_some_and(|all| all.dirty);
+        let is_due = |Entry { key, tally, .. }: &Entry| match key.by {
+            By::Agent | By::Fingerprint => {
+                let candidate = tally.failed > self.settings.by_agent.failed_over || !tally.told.is_empty();
+                candidate && (tally.dirty || all_changed(key.scope))
+            }
+            _ => tally.dirty,
+        };
+        let all = (0..).zip(self.tallies.iter());
+        let mut due: Vec<(&Key, u32)> = all
+            .filter(|(_, entry)| is_due(entry))
+            .map(|(at, entry)| (&entry.key, at))
             .collect();
         due.sort_unstable();
-        due
+        due.into_iter().map(|(_, at)| at).collect()
     }
 }
 
@@ -256,68 +302,57 @@ impl Detector for Logins {
     }
 
     fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
-        for key in self.due() {
+        for at in self.due() {
+            let Entry { key, tally, .. } = self.tallies.get(at);
             let (tenant, dataset) = self.scopes[usize::from(key.scope)].clone();
             let closed = closing.watermark(&tenant, dataset);
-            let now = self.judge(&key, &self.tallies[&key], closed);
+            let now = self.judge(key, tally, closed);
             let entity = Entity {
                 kind: key.by.entity_kind().into(),
                 value: key.value.to_string(),
             };
-            let tally = self.tallies.get_mut(&key).expect("due keys are there");
-            reconcile(&tenant, &entity, &mut tally.told, now, out);
+            let entry = self.tallies.get_mut(at);
+            let before = entry.bytes();
+            reconcile(&tenant, &entity, &mut entry.tally.told, now, out);
+            self.held = self.held + entry.bytes() - before;
         }
-        for (key, tally) in &mut self.tallies {
+        for Entry { key, tally, .. } in self.tallies.iter_mut().filter(|entry| entry.tally.dirty) {
             let (tenant, dataset) = &self.scopes[usize::from(key.scope)];
-            let newest = tally.minutes.keys().next_back();
-            let end = newest.map_or(i64::MIN, |minute| (minute + 1) * MINUTE_US);
+            let end = tally
+                .minutes
+                .last()
+                .map_or(i64::MIN, |minute| (minute + 1) * MINUTE_US);
             // Until its last minute is final.
-            tally.dirty = tally.dirty && end > closing.watermark(tenant, *dataset);
+            tally.dirty = end > closing.watermark(tenant, *dataset);
         }
-        self.bytes = self.count_bytes();
     }
 
     fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
-        let scopes = &self.scopes;
         let mut gone = 0;
-        self.tallies.retain(|key, tally| {
-            if scopes[usize::from(key.scope)].0 == *tenant {
-                gone += tally.forget(before_us) as u64;
+        for entry in self.tallies.iter_mut() {
+            if self.scopes[usize::from(entry.key.scope)].0 == *tenant {
+                let before = entry.bytes();
+                gone += entry.tally.forget(before_us) as u64;
+                self.held = self.held + entry.bytes() - before;
             }
-            !tally.minutes.is_empty()
-        });
-        self.bytes = self.count_bytes();
+        }
+        self.give_up(|entry| entry.tally.minutes.is_empty());
         gone
     }
 
     fn bytes(&self) -> usize {
-        self.bytes
+        self.tallies.bytes() + self.held
     }
 
     fn shrink(&mut self, bytes_max: usize) -> u64 {
-        let mut bytes = self.count_bytes();
-        let rank = |key: &Key, tally: &Tally| {
-            let newest = tally.minutes.keys().next_back().copied().unwrap_or(i64::MIN);
-            // Sums over everybody stay longest.
-            (key.by >= By::Path, tally.failed, newest)
-        };
-        let mut order: Vec<_> = self
-            .tallies
-            .iter()
-            .map(|(key, tally)| (rank(key, tally), key.clone()))
-            .collect();
-        order.sort_unstable();
         let mut lost = 0;
-        for (_, key) in order {
-            if bytes <= bytes_max {
+        while self.bytes() > bytes_max {
+            let share = share_over(self.bytes(), bytes_max);
+            let Some(limit) = self.tallies.limit(share, Entry::rank) else {
                 break;
-            }
-            if let Some(tally) = self.tallies.remove(&key) {
-                bytes -= key.value.len() + size_of::<Key>() + tally.bytes();
-                lost += 1;
-            }
+            };
+            lost += self.give_up(|entry| entry.rank() <= limit);
         }
-        self.bytes = bytes;
         lost
     }
 }

@@ -1,10 +1,11 @@
 //! Counts of log-ins by minute, for one thing that they have in common.
 
 use super::attempt::Outcome;
+use crate::behaviours::minutes::ByMinute;
 use crate::behaviours::sample::Sample;
 use crate::detector::Verdict;
+use crate::pool::allocated;
 use haetae_event::time::MINUTE_US;
-use std::collections::BTreeMap;
 
 /// Longest piece of evidence kept, bytes.
 const EVIDENCE_BYTES_MAX: usize = 160;
@@ -136,16 +137,19 @@ impl Cell {
         }
     }
 
+    /// Memory beyond its place in the list of minutes.
     fn bytes(&self) -> usize {
-        let names: usize = self.names.iter().map(|name| name.len() + 16).sum();
-        size_of::<Cell>()
-            + self.accounts.bytes()
+        let names: usize = self.names.iter().map(|name| allocated(name.len())).sum();
+        self.accounts.bytes()
             + self.failing.bytes()
             + self.succeeding.bytes()
-            + self.failed_from.capacity() * 4
+            + allocated(self.failed_from.capacity() * size_of::<u32>())
+            + allocated(self.names.capacity() * size_of::<Box<str>>())
             + names
-            + self.evidence.as_ref().map_or(0, |(_, line)| line.len())
-            + 16
+            + self
+                .evidence
+                .as_ref()
+                .map_or(0, |(_, line)| allocated(line.len()))
     }
 }
 
@@ -172,7 +176,7 @@ impl Sum {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Tally {
-    pub minutes: BTreeMap<i64, Cell>,
+    pub minutes: ByMinute<Cell>,
     /// Failures in all minutes: what has few is not looked at closely.
     pub failed: u64,
     pub attempts: u64,
@@ -184,8 +188,9 @@ pub struct Tally {
 impl Tally {
     /// `of_account`: whether this is the tally of one account.
     pub fn add(&mut self, seen: &Seen<'_>, of_account: bool) {
-        let cell = self.minutes.entry(seen.ts.div_euclid(MINUTE_US)).or_default();
-        let before = if cell.attempts == 0 { 0 } else { cell.bytes() };
+        let minute = seen.ts.div_euclid(MINUTE_US);
+        let cell = self.minutes.or_insert_with(minute, Cell::default);
+        let before = cell.bytes();
         cell.add(seen, of_account);
         self.bytes = self.bytes + cell.bytes() - before;
         self.attempts += 1;
@@ -193,8 +198,11 @@ impl Tally {
         self.dirty = true;
     }
 
+    /// Memory beyond its own size.
     pub fn bytes(&self) -> usize {
-        self.bytes + size_of::<Tally>() + self.told.len() * 400
+        /// A verdict with its texts.
+        const TOLD_BYTES: usize = 1_000;
+        self.bytes + self.minutes.bytes() + self.told.len() * TOLD_BYTES
     }
 
     /// The sum over minutes `from..=to`.
@@ -226,14 +234,14 @@ impl Tally {
 
     /// Forgets minutes before `cut_us`; returns how many.
     pub fn forget(&mut self, cut_us: i64) -> usize {
-        let keep = self.minutes.split_off(&cut_us.div_euclid(MINUTE_US));
-        let gone = std::mem::replace(&mut self.minutes, keep);
-        for cell in gone.values() {
+        let gone = self.minutes.forget(cut_us.div_euclid(MINUTE_US));
+        let count = gone.len();
+        for cell in gone {
             self.failed -= cell.failed;
             self.attempts -= cell.attempts;
-            self.bytes = self.bytes.saturating_sub(cell.bytes());
+            self.bytes -= cell.bytes();
         }
         self.told.retain(|verdict| verdict.extent.end >= cut_us);
-        gone.len()
+        count
     }
 }

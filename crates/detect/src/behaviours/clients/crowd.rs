@@ -80,8 +80,9 @@ impl Clients {
         let client = hasher.hash_one((hasher.hash_one(tenant.as_str()), address));
         let web = Dataset::ALL.into_iter().filter(|dataset| dataset.is_web());
         let known = web.filter_map(|dataset| {
-            let slot = *self.index.get(&super::observe::keyed(client, dataset))?;
-            known(&self.clients[slot as usize].spans, window)
+            let key = super::observe::keyed(client, dataset);
+            let slot = self.clients.find(key, |client| client.key == key)?;
+            known(&self.clients.get(slot).spans, window)
         });
         let known: Vec<Known> = known.collect();
         // One log may hold the pages and another the calls of the same people.

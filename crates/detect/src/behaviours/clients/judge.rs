@@ -1,9 +1,10 @@
 //! Judging one window: its population and its clients.
 
+use super::actor::{Actor, Sums};
 use super::book::Found;
 use super::population::{Population, Scratch, Sign};
 use super::signals::{Decision, Judge};
-use super::timeline::{Actor, Hit, Span, Sums, WINDOW_US};
+use super::timeline::{Hit, Span, WINDOW_US};
 use super::verdict::{self, Said};
 use super::{Client, Clients, Known, WindowId};
 use crate::detector::{Extent, Verdict, score_of};
@@ -56,14 +57,22 @@ impl Clients {
         let until = u32::try_from(until_us - start_us).unwrap_or(0);
         let judged = judged_us.and_then(|us| u32::try_from(us - start_us).ok());
         let whole = i64::from(until) == WINDOW_US;
-        let mut late: AHashSet<u32> = AHashSet::new();
+        // Only who did enough in the window is judged, or ever was.
+        let least = self.settings.macros.as_ref();
+        let least = least.map_or(usize::MAX, |settings| settings.requests_min as usize);
+        let mut long: Vec<(u32, bool)> = Vec::new();
         for &member in &members {
-            let client = &mut self.clients[member as usize];
-            if let Some(span) = client.spans.iter_mut().find(|span| span.window == id.2) {
+            let Some(span) = self.clients.get_mut(member).span_mut(id.2) else {
+                continue;
+            };
+            if !span.is_settled() {
+                let before = span.bytes();
                 span.settle();
-                if std::mem::take(&mut span.dirty) {
-                    late.insert(member);
-                }
+                self.held = self.held + span.bytes() - before;
+            }
+            let late = span.take_dirty();
+            if span.len() >= least {
+                long.push((member, late));
             }
         }
         let mut scratch = Scratch::default();
@@ -78,9 +87,10 @@ impl Clients {
             },
             whole,
         };
-        let mut news: Vec<u32> = (members.iter().copied())
-            .filter(|member| late.contains(member) || news.has(&self.clients[*member as usize], id.2))
-            .collect();
+        let due = |(member, late): (u32, bool)| {
+            (late || news.has(self.clients.get(member), id.2)).then_some(member)
+        };
+        let mut news: Vec<u32> = long.into_iter().filter_map(due).collect();
         news.sort_unstable();
         let mut fresh = Vec::new();
         if let Some(known) = &known {
@@ -88,7 +98,7 @@ impl Clients {
         }
         self.floods(id, until, &members, &mut fresh);
         // Of clients without news the verdicts on scripts stand, those on floods are made anew.
-        let with_news: AHashSet<u64> = news.iter().map(|&at| self.clients[at as usize].key).collect();
+        let with_news: AHashSet<u64> = news.iter().map(|&at| self.clients.get(at).key).collect();
         let stands = |found: &Found| {
             let old = found.client.is_some_and(|client| !with_news.contains(&client));
             old && !whole && found.verdict.detector != "http_flood"
@@ -122,7 +132,7 @@ impl Clients {
             },
         };
         for &member in news {
-            let client = &self.clients[member as usize];
+            let client = self.clients.get(member);
             let long = |span: &&Span| span.len() >= settings.requests_min as usize;
             if let Some(span) = client.span(id.2).filter(long) {
                 fresh.extend(self.judge_client(client, span, until, &judge, scratch));
@@ -144,15 +154,20 @@ impl Clients {
         let whole = i64::from(until) == WINDOW_US;
         let young = |at: u32| !whole && until - at < POPULATION_AGE_US.max(until / 8);
         let mut known = known.filter(|known| known.at <= until).unwrap_or_default();
-        if known.at > 0 && young(known.at) {
+        let young = known.at > 0 && young(known.at);
+        if young && !std::mem::take(&mut known.reduced) {
             return Some(known);
         }
-        let at = until / MINUTE_US * MINUTE_US;
-        if !self.update(id, at, &mut known, members, requests_min, scratch) {
+        let at = if young {
+            known.at
+        } else {
+            until / MINUTE_US * MINUTE_US
+        };
+        if !young && !self.update(id, at, &mut known, members, requests_min, scratch) {
             self.count_anew(id, at, &mut known, members, requests_min, scratch);
             if known.population.is_full() {
                 // Who comes first must not depend on the order of rows.
-                members.sort_unstable_by_key(|&member| &*self.clients[member as usize].address);
+                members.sort_unstable_by_key(|&member| &self.clients.get(member).address);
                 self.count_anew(id, at, &mut known, members, requests_min, scratch);
             }
         }
@@ -161,7 +176,7 @@ impl Clients {
         } = &mut *known;
         population.finish();
         if population.opening().is_some() {
-            let spans = members.iter().map(|&member| &self.clients[member as usize]);
+            let spans = members.iter().map(|&member| self.clients.get(member));
             for span in spans.filter_map(|client| client.span(id.2)) {
                 for actor in span.actors(at).filter(|actor| actor.sums().assets > 0) {
                     population.add_reaction(&actor);
@@ -187,7 +202,7 @@ impl Clients {
         if known.at == 0 || known.population.is_full() {
             return false;
         }
-        let spans = members.iter().map(|&member| &self.clients[member as usize]);
+        let spans = members.iter().map(|&member| self.clients.get(member));
         let spans = spans.filter_map(|client| client.span(id.2));
         let (grown, all) = spans.fold((0, 0), |(grown, all), span| {
             let news = if span.has_grown() { span.len() } else { 0 };
@@ -198,8 +213,7 @@ impl Clients {
             return false;
         }
         for &member in members {
-            let spans = &mut self.clients[member as usize].spans;
-            let Some(span) = spans.iter_mut().find(|span| span.window == id.2) else {
+            let Some(span) = self.clients.get_mut(member).span_mut(id.2) else {
                 continue;
             };
             if span.is_upset() {
@@ -229,8 +243,7 @@ impl Clients {
     ) {
         (known.at, known.population) = (at, Population::default());
         for &member in members {
-            let spans = &mut self.clients[member as usize].spans;
-            let Some(span) = spans.iter_mut().find(|span| span.window == id.2) else {
+            let Some(span) = self.clients.get_mut(member).span_mut(id.2) else {
                 continue;
             };
             for actor in span.actors(at) {

@@ -15,6 +15,7 @@
 //! after A. Wald, Sequential Analysis (1947); index of dispersion after R. A. Fisher; flood
 //! against flash crowd after J. Jung, B. Krishnamurthy and M. Rabinovich (WWW 2002).
 
+mod actor;
 mod book;
 mod crowd;
 mod flood;
@@ -30,10 +31,13 @@ mod verdict;
 
 use crate::detector::{Detector, Rows, Sharing};
 use crate::detectors::Detectors;
-use crate::engine::{Closing, Evaluation};
+use crate::engine::{Closing, Evaluation, Few};
+use crate::names::Name;
+use crate::pool::{Hashed, Pool, allocated, share_over};
 use ahash::{AHashMap, AHashSet, RandomState};
 use book::Book;
 use haetae_event::{Dataset, EventBatch, TenantId, TimeWindow};
+use population::{Scratch, Sign};
 use request::{Agent, Agents, Kind};
 use std::collections::BTreeMap;
 use timeline::{Span, WINDOW_US};
@@ -57,16 +61,15 @@ pub struct Clients {
     /// The engine's, for looking a client up by its address.
     hasher: Option<RandomState>,
     tenants: Vec<TenantId>,
-    index: AHashMap<u64, u32>,
-    clients: Vec<Client>,
+    clients: Pool<Client>,
     windows: BTreeMap<WindowId, Window>,
     sites: flood::Sites,
     words: Agents,
     agents: AHashMap<u64, (Agent, u8)>,
     paths: AHashMap<u32, Path>,
-    names: [AHashMap<u32, Name>; 2],
+    names: [AHashMap<u32, Actor>; 2],
     book: Book,
-    /// Bytes of clients and spans.
+    /// Of clients beyond their places in the pool, bytes.
     held: usize,
 }
 
@@ -75,8 +78,14 @@ struct Client {
     key: u64,
     tenant: u16,
     dataset: Dataset,
-    address: Box<str>,
-    spans: Vec<Span>,
+    address: Name,
+    spans: Few<Span>,
+}
+
+impl Hashed for Client {
+    fn hash(&self) -> u64 {
+        self.key
+    }
 }
 
 /// What is known of a path template.
@@ -90,7 +99,7 @@ struct Path {
 
 /// A session or an account.
 #[derive(Clone, Debug)]
-struct Name {
+struct Actor {
     kind: &'static str,
     text: Box<str>,
 }
@@ -111,6 +120,8 @@ struct Known {
     /// µs in the window, whole minutes: markers of assets lie on either side of it for good.
     at: u32,
     population: population::Population,
+    /// Clients that were part of it are not any more.
+    reduced: bool,
     bytes: usize,
 }
 
@@ -119,14 +130,59 @@ impl Client {
         self.spans.iter().find(|span| span.window == window)
     }
 
+    fn span_mut(&mut self, window: i32) -> Option<&mut Span> {
+        self.spans.iter_mut().find(|span| span.window == window)
+    }
+
+    /// Memory beyond its place in the pool, bytes.
     fn bytes(&self) -> usize {
-        let spans: usize = self.spans.iter().map(|s| s.bytes() + size_of::<Span>() + 4).sum();
-        CLIENT_BYTES + self.address.len() + spans
+        let places = match &self.spans {
+            Few::Many(spans) => allocated(spans.capacity() * size_of::<Span>()),
+            Few::None | Few::One(_) => 0,
+        };
+        self.address.bytes() + places + self.spans.iter().map(Span::bytes).sum::<usize>()
+    }
+
+    /// Forgets windows before `first`; returns how many requests were kept of them.
+    fn forget(&mut self, first: i32) -> u64 {
+        let mut gone = 0;
+        self.spans.edit(|spans| {
+            spans.retain(|span| {
+                let keep = span.window >= first;
+                gone += if keep { 0 } else { span.len() as u64 };
+                keep
+            });
+        });
+        gone
+    }
+
+    /// Who ranks lowest is forgotten first: who did most, and of equals who came last, stays.
+    fn rank(&self, judged: &AHashSet<u64>) -> (bool, u32, Option<i32>, usize, u64) {
+        let most = self.spans.iter().map(Span::len).max().unwrap_or(0);
+        let last = self.spans.iter().map(|span| span.window).max();
+        // Nobody is judged by one request.
+        let judged = most != 1 && judged.contains(&self.key);
+        (judged, most.checked_ilog2().unwrap_or(0), last, most, self.key)
     }
 }
 
-/// A client without its timelines: itself, and its share of the index.
-const CLIENT_BYTES: usize = size_of::<Client>() + 24;
+impl Known {
+    /// Takes back what a client added that is forgotten.
+    fn take(&mut self, span: &mut Span, requests_min: u32, scratch: &mut Scratch) {
+        span.settle();
+        if span.is_upset() || self.population.is_full() {
+            // As it was is not known any more: it is counted anew.
+            self.at = 0;
+        }
+        if self.at == 0 {
+            return;
+        }
+        for actor in span.counted() {
+            self.population.count(&actor, requests_min, scratch, Sign::Take);
+            self.reduced = true;
+        }
+    }
+}
 
 impl Clients {
     /// The detector, unless both judgements are switched off.
@@ -142,8 +198,7 @@ impl Clients {
             fixed: RandomState::with_seeds(0x6861, 0x6574, 0x6165, 0x2e63),
             hasher: None,
             tenants: Vec::new(),
-            index: AHashMap::new(),
-            clients: Vec::new(),
+            clients: Pool::default(),
             windows: BTreeMap::new(),
             sites: flood::Sites::default(),
             words: Agents::new(),
@@ -167,33 +222,43 @@ impl Clients {
         u16::try_from(at).expect("tenants are configured, far fewer than 2^16")
     }
 
-    fn name(&self, who: u32) -> Option<&Name> {
+    fn name(&self, who: u32) -> Option<&Actor> {
         self.names.iter().find_map(|names| names.get(&who))
     }
 
-    /// Builds what refers to clients by number anew, after some are gone.
-    fn reindex(&mut self) {
-        self.index.clear();
-        self.index.shrink_to(self.clients.len());
-        for window in self.windows.values_mut() {
-            window.members = Vec::new();
-        }
-        for (slot, client) in (0u32..).zip(&self.clients) {
-            self.index.insert(client.key, slot);
-            for span in &client.spans {
+    /// Forgets the clients of which `goes` holds; returns how many.
+    fn give_up(&mut self, goes: impl Fn(&Client) -> bool) -> u64 {
+        let requests_min = self.settings.macros.as_ref().map_or(0, |s| s.requests_min);
+        let (held, windows) = (&mut self.held, &mut self.windows);
+        let mut scratch = Scratch::default();
+        let moves = self.clients.give_up(goes, |mut client| {
+            *held -= client.bytes();
+            for span in client.spans.iter_mut() {
                 let id = (client.tenant, client.dataset, span.window);
-                self.windows.entry(id).or_default().members.push(slot);
+                let window = windows.get_mut(&id);
+                let known = window.and_then(|window| window.known.as_deref_mut());
+                known
+                    .into_iter()
+                    .for_each(|known| known.take(span, requests_min, &mut scratch));
             }
+        });
+        for window in self.windows.values_mut() {
+            moves.apply(&mut window.members);
         }
-        self.held = self.clients.iter().map(Client::bytes).sum();
+        moves.count() as u64
     }
 
     fn others_bytes(&self) -> usize {
         let names = self.names[0].len() + self.names[1].len();
         let populations = self.windows.values().filter_map(|window| window.known.as_ref());
         let populations: usize = populations.map(|known| known.bytes).sum();
-        let known = names * 80 + self.agents.len() * 24 + self.paths.len() * 100;
-        known + self.windows.len() * 100 + populations + self.book.bytes()
+        let known = names * 96 + self.agents.capacity() * 17 + self.paths.len() * 120;
+        let members: usize = self
+            .windows
+            .values()
+            .map(|window| window.members.capacity())
+            .sum();
+        known + self.windows.len() * 200 + members * size_of::<u32>() + populations + self.book.bytes()
     }
 }
 
@@ -255,38 +320,24 @@ impl Detector for Clients {
         let mut gone = 0u64;
         let mut windows = self.windows.keys();
         let old = windows.any(|id| usize::from(id.0) == tenant && id.2 < first);
-        let clients = if old { &mut self.clients[..] } else { &mut [] };
-        for client in clients {
-            if usize::from(client.tenant) != tenant {
-                continue;
+        let own = u16::try_from(tenant).unwrap_or(u16::MAX);
+        for client in self.clients.iter_mut().filter(|_| old) {
+            if client.tenant == own && client.spans.iter().any(|span| span.window < first) {
+                let before = client.bytes();
+                gone += client.forget(first);
+                self.held = self.held + client.bytes() - before;
             }
-            client.spans.retain(|span| {
-                let keep = span.window >= first;
-                gone += if keep { 0 } else { span.len() as u64 };
-                keep
-            });
         }
-        self.book
-            .forget(u16::try_from(tenant).unwrap_or(u16::MAX), before_us);
+        self.book.forget(own, before_us);
         if old {
+            self.windows.retain(|id, _| id.0 != own || id.2 >= first);
             let judged: AHashSet<u64> = self.book.clients().collect();
-            self.clients
-                .retain(|client| !client.spans.is_empty() || judged.contains(&client.key));
-            self.windows
-                .retain(|id, _| usize::from(id.0) != tenant || id.2 >= first);
+            self.give_up(|client| client.spans.is_empty() && !judged.contains(&client.key));
         }
-        for site in self
-            .sites
-            .sites
-            .iter_mut()
-            .filter(|s| usize::from(s.tenant) == tenant)
-        {
+        for site in self.sites.sites.iter_mut().filter(|s| s.tenant == own) {
             gone += site.prune(before_us);
         }
         self.sites.recount();
-        if old {
-            self.reindex();
-        }
         gone
     }
 
@@ -295,44 +346,27 @@ impl Detector for Clients {
     }
 
     fn bytes(&self) -> usize {
-        self.held + self.sites.bytes() + self.others_bytes()
+        self.clients.bytes() + self.held + self.sites.bytes() + self.others_bytes()
     }
 
     fn shrink(&mut self, bytes_max: usize) -> u64 {
-        let before = self.clients.len();
-        let rest = self.sites.bytes() + self.others_bytes();
-        let mut room = bytes_max.saturating_sub(rest);
-        // Who did most, and of equals who came last, stays.
+        let mut lost = 0;
         let judged: AHashSet<u64> = self.book.clients().collect();
-        self.clients.sort_by_cached_key(|client| {
-            let most = client.spans.iter().map(Span::len).max().unwrap_or(0);
-            let last = client.spans.iter().map(|span| span.window).max();
-            std::cmp::Reverse((
-                judged.contains(&client.key),
-                most.ilog2_or_zero(),
-                last,
-                most,
-                client.key,
-            ))
-        });
-        let keep = self.clients.iter().take_while(|client| {
-            let bytes = client.bytes();
-            let fits = bytes <= room;
-            room = room.saturating_sub(bytes);
-            fits
-        });
-        let keep = keep.count();
-        self.clients.truncate(keep);
-        // They are sums over clients some of whom are gone.
-        self.windows.values_mut().for_each(|window| window.known = None);
-        self.clients.shrink_to_fit();
-        self.reindex();
-        let index = &self.index;
-        self.book.keep_clients(|client| index.contains_key(&client));
-        let mut lost = (before - keep) as u64;
+        while self.bytes() > bytes_max {
+            let share = share_over(self.bytes(), bytes_max);
+            let Some(limit) = self.clients.limit(share, |client| client.rank(&judged)) else {
+                break;
+            };
+            lost += self.give_up(|client| client.rank(&judged) <= limit);
+        }
+        let clients = &self.clients;
+        let held = |key: u64| clients.find(key, |client| client.key == key).is_some();
+        if !judged.iter().all(|&key| held(key)) {
+            self.book.keep_clients(held);
+        }
         if self.bytes() > bytes_max {
             self.names = [AHashMap::new(), AHashMap::new()];
-            let others = self.held + self.others_bytes();
+            let others = self.bytes() - self.sites.bytes();
             lost += self.sites.shrink(bytes_max.saturating_sub(others));
         }
         lost
@@ -340,16 +374,6 @@ impl Detector for Clients {
 
     fn shared_by(&self, tenant: &TenantId, address: &str, window: TimeWindow) -> Option<Sharing> {
         self.crowd(tenant, address, window)
-    }
-}
-
-trait Magnitude {
-    fn ilog2_or_zero(self) -> u32;
-}
-
-impl Magnitude for usize {
-    fn ilog2_or_zero(self) -> u32 {
-        self.checked_ilog2().unwrap_or(0)
     }
 }
 

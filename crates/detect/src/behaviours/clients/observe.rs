@@ -3,10 +3,12 @@
 use super::flood::{Counted, SLOT_US, Slot};
 use super::request::{self, Agent};
 use super::timeline::{Hit, Seen, Span, WINDOW_US};
-use super::{AGENTS_MAX, CLIENT_BYTES, Client, Clients, Kind, NAMES_MAX, Name, PATHS_MAX, Path, Window};
+use super::{AGENTS_MAX, Actor, Client, Clients, Kind, NAMES_MAX, PATHS_MAX, Path, Window};
 use crate::columns::{Numbers, Texts};
 use crate::detector::Rows;
+use crate::engine::Few;
 use crate::engine::value::{Column, Value, split_uri};
+use crate::names::Name;
 use haetae_event::asset::is_asset;
 use haetae_event::{Dataset, EventBatch};
 
@@ -165,7 +167,7 @@ impl Clients {
                 self.names[0].clear();
             }
             let text = named.into();
-            self.names[0].insert(who, Name { kind, text });
+            self.names[0].insert(who, Actor { kind, text });
         }
         (who, true)
     }
@@ -215,45 +217,45 @@ impl Clients {
         window: i32,
         hit: Hit,
     ) {
-        let slot = match self.index.get(&key) {
-            Some(&slot) => slot,
+        let next = self.clients.len();
+        let slot = self.clients.place(
+            key,
+            |client| client.key == key,
+            || Client {
+                key,
+                tenant,
+                dataset,
+                address: match addresses.value(row) {
+                    Value::Text(address) if address != "-" => Name::logged(address),
+                    _ => Name::text(""),
+                },
+                spans: Few::None,
+            },
+        );
+        let client = self.clients.get_mut(slot);
+        let at = client.spans.iter().rposition(|span| span.window == window);
+        let news = match at {
+            Some(at) => {
+                let span = &mut client.spans[at];
+                let (news, before) = (!span.is_dirty(), span.bytes());
+                span.add(hit);
+                self.held = self.held + span.bytes() - before;
+                news
+            }
             None => {
-                let slot = u32::try_from(self.clients.len()).expect("bounded by memory");
-                let address: Box<str> = match addresses.value(row) {
-                    Value::Text(address) if address != "-" => address.into(),
-                    _ => Box::from(""),
-                };
-                self.held += CLIENT_BYTES + address.len();
-                self.clients.push(Client {
-                    key,
-                    tenant,
-                    dataset,
-                    address,
-                    spans: Vec::new(),
-                });
-                self.index.insert(key, slot);
-                slot
+                let before = if slot as usize == next { 0 } else { client.bytes() };
+                client.spans.push(Span::new(window, hit));
+                self.held = self.held + client.bytes() - before;
+                true
             }
         };
-        let client = &mut self.clients[slot as usize];
-        let at = match client.spans.iter().rposition(|span| span.window == window) {
-            Some(at) => at,
-            None => {
-                client.spans.reserve_exact(1);
-                client.spans.push(Span::new(window));
-                self.held += size_of::<Span>() + 4;
-                client.spans.len() - 1
-            }
-        };
-        let span = &mut client.spans[at];
-        if !span.dirty {
+        if news {
             let known: &mut Window = self.windows.entry((tenant, dataset, window)).or_default();
             known.dirty = true;
-            if span.len() == 0 {
+            if at.is_none() {
                 known.members.push(slot);
             }
         }
-        self.held += span.add(hit);
     }
 }
 

@@ -121,7 +121,7 @@ impl Clients {
         // Not kept in the slot's minute: by clients without assets, and by all.
         let (mut thinned, mut thinned_all) = (0u32, 0u32);
         for &member in members {
-            let client = &self.clients[member as usize];
+            let client = self.clients.get(member);
             let Some(span) = client.span(window) else {
                 continue;
             };
@@ -190,7 +190,7 @@ impl Clients {
         offenders.sort_by_key(|who| {
             (
                 std::cmp::Reverse(who.count),
-                &self.clients[who.member as usize].address,
+                &self.clients.get(who.member).address,
             )
         });
         offenders.truncate(OFFENDERS_MAX);
@@ -213,7 +213,7 @@ impl Clients {
                     extent,
                     facts,
                 );
-                let client = &self.clients[who.member as usize];
+                let client = self.clients.get(who.member);
                 let verdict = Verdict {
                     rule_id: format!("http_flood.client.{dataset}"),
                     confidence: match who.excess >= SURE_FACTOR * min {
@@ -285,7 +285,7 @@ impl Clients {
     /// How often a client asked for what is flooded before it was, in 20 s, since its first
     /// request of any kind.
     fn pace(&self, member: u32, window: i32, before: &Before) -> f64 {
-        let client = &self.clients[member as usize];
+        let client = self.clients.get(member);
         let (mut count, mut first) = (0u32, i64::MAX);
         for span in [window - 1, window]
             .into_iter()

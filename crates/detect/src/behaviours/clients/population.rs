@@ -4,8 +4,9 @@
 //! not define what is ordinary. All figures are sums over the actors of the window, so order
 //! does not matter, and what an actor added can be taken back when it has done more.
 
+use super::actor::Actor;
 use super::period;
-use super::timeline::{Actor, Hit};
+use super::timeline::Hit;
 use ahash::AHashMap;
 use std::collections::hash_map::Entry;
 

@@ -6,9 +6,9 @@
 //! test: a decision once reached on a prefix stands, since what comes later is another matter
 //! (a person may log in and then start the macro, never the other way about).
 
+use super::actor::{Actor, Sums};
 use super::period::{self, Beat};
 use super::population::{self, Population, QUICK_US, SEQUENCE_STEPS, Scratch, Shared, Template};
-use super::timeline::{Actor, Sums};
 use crate::detectors::Macros;
 
 /// One part of the evidence.

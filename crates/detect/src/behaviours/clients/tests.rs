@@ -168,3 +168,42 @@ fn busy_clients_and_an_opening_change_nothing() {
     }
     assert!(fresh > 8, "{fresh}");
 }
+
+/// Who is forgotten is no part of the population any more, whether it had news since or not.
+#[test]
+fn who_is_forgotten_is_taken_out_of_the_population() {
+    let (mut clients, hasher) = (detector(), RandomState::with_seeds(1, 2, 3, 4));
+    let asks = |from: i64| -> Vec<Ask> {
+        let ask = |n: i64| {
+            let what = [
+                ("GET", "/events/1"),
+                ("GET", "/static/a.js"),
+                ("GET", "/events/2/seats"),
+            ];
+            let at = (from + n / 20) * SECOND_US + n;
+            (
+                at,
+                (n % 60) as u8,
+                what[(n * 7 % 3) as usize],
+                (n % 2) as u8,
+                n % 5 == 0,
+            )
+        };
+        (0..1_200).map(ask).collect()
+    };
+    observe(&mut clients, &hasher, &asks(0));
+    let closing = |second: i64| Closing::at(START_US + second * SECOND_US);
+    clients.evaluate(&closing(60), &mut Evaluation::default());
+    assert_eq!(compare(&clients, &mut BTreeMap::new()), 1);
+    // Some of whom nothing is known since, and some of whom there is.
+    observe(&mut clients, &hasher, &asks(61)[..400]);
+    assert_eq!(
+        clients.give_up(|client| client.key % 3 == 0),
+        60 - clients.clients.len() as u64
+    );
+    assert!((20..59).contains(&clients.clients.len()));
+    let held: usize = clients.clients.iter().map(Client::bytes).sum();
+    assert_eq!(clients.held, held);
+    clients.evaluate(&closing(80), &mut Evaluation::default());
+    assert_eq!(compare(&clients, &mut BTreeMap::new()), 1);
+}

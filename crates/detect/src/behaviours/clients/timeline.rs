@@ -9,7 +9,9 @@
 //! hashes ([`LOST_MAX`] entries): with what is kept, exact figures of a random sample of actors
 //! of which nobody's requests are thinned away.
 
+use super::actor::Actor;
 use super::request::Kind;
+use crate::pool::allocated;
 
 /// Length of a window, µs. Windows are aligned to the epoch.
 pub const WINDOW_US: i64 = 1_800_000_000;
@@ -195,69 +197,79 @@ impl Minute {
     }
 }
 
-/// One client in one window.
+/// One client in one window. Most clients of an attack ask once: their one request lies in it.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// Which window: start divided by [`WINDOW_US`].
     pub window: i32,
+    /// Hits before this, µs in the window, are part of its population.
+    counted: u32,
+    held: Held,
+}
+
+#[derive(Clone, Debug)]
+enum Held {
+    One { hit: Hit, dirty: bool },
+    Many(Box<Many>),
+}
+
+/// More than one hit.
+#[derive(Clone, Debug)]
+struct Many {
     hits: Vec<Hit>,
     /// How many hits before they are settled again.
     settle_at: u32,
-    settled: bool,
     last: u32,
-    /// Hits before this, µs in the window, are part of its population.
-    counted: u32,
-    /// Which hits those are has changed since.
+    settled: bool,
+    /// Which hits are part of the population has changed since.
     upset: bool,
-    pub dirty: bool,
-    /// What was not kept: (minute of the window, requests), one entry per minute.
+    dirty: bool,
+    thinned: Option<Box<Thinned>>,
+}
+
+/// What was not kept.
+#[derive(Clone, Debug, Default)]
+struct Thinned {
+    /// (minute of the window, requests), one entry per minute.
     dropped: Vec<(u8, u32)>,
     /// The same by actor and minute, sorted by both, the first [`LOST_MAX`].
     lost: Vec<Minute>,
 }
 
-impl Span {
-    pub fn new(window: i32) -> Span {
-        Span {
-            window,
-            hits: Vec::new(),
+impl Many {
+    fn new(hit: Hit, dirty: bool) -> Many {
+        let mut hits = Vec::with_capacity(2);
+        hits.push(hit);
+        Many {
+            hits,
             settle_at: 1_024,
+            last: hit.at,
             settled: true,
-            last: 0,
-            counted: 0,
             upset: false,
-            dirty: false,
-            dropped: Vec::new(),
-            lost: Vec::new(),
+            dirty,
+            thinned: None,
         }
     }
 
-    pub fn start_us(&self) -> i64 {
-        i64::from(self.window) * WINDOW_US
-    }
-
-    /// Adds one request; returns by how many bytes the timeline grew.
-    pub fn add(&mut self, hit: Hit) -> usize {
+    fn add(&mut self, hit: Hit, counted: u32) {
         self.dirty = true;
         self.last = self.last.max(hit.at);
         if let Some(last) = self.hits.last_mut()
             && last.same_marker(&hit)
         {
             last.path = last.path.saturating_add(hit.path);
-            return 0;
+            return;
         }
-        let before = self.hits.capacity();
-        self.upset |= hit.at < self.counted;
+        self.upset |= hit.at < counted;
         self.hits.push(hit);
         self.settled = false;
         if self.hits.len() >= self.settle_at as usize {
-            self.settle();
+            self.settle(counted);
         }
-        self.hits.capacity().saturating_sub(before) * size_of::<Hit>()
     }
 
     /// Sorts, joins and thins.
-    pub fn settle(&mut self) {
+    fn settle(&mut self, counted: u32) {
         if self.settled {
             return;
         }
@@ -270,9 +282,9 @@ impl Span {
             same
         });
         let (mut who, mut run) = (0, 0usize);
-        let mut dropped = std::mem::take(&mut self.dropped);
+        let mut dropped: Vec<(u8, u32)> = Vec::new();
         let mut kept = 0usize;
-        let (counted, mut upset) = (self.counted, self.upset);
+        let mut upset = self.upset;
         let mut lost: Vec<Minute> = Vec::new();
         self.hits.retain(|hit| {
             if hit.who != who {
@@ -283,19 +295,35 @@ impl Span {
             kept += usize::from(keep);
             if !keep {
                 let count = if hit.is_asset() { hit.path } else { 1 };
-                drop_one(&mut dropped, (hit.at / 60_000_000) as u8, count);
+                drop_some(&mut dropped, (hit.at / 60_000_000) as u8, count);
                 upset |= hit.at < counted;
                 lose(&mut lost, hit);
             }
             keep
         });
-        self.dropped = dropped;
         self.upset = upset;
-        self.remember(&lost);
+        if !lost.is_empty() {
+            let thinned = self.thinned.get_or_insert_default();
+            thinned.remember(&lost);
+            for (minute, count) in dropped {
+                drop_some(&mut thinned.dropped, minute, count);
+            }
+        }
         self.settle_at = u32::try_from((self.hits.len() * 2).max(1_024)).unwrap_or(u32::MAX);
         self.settled = true;
     }
 
+    fn bytes(&self) -> usize {
+        let thinned = self.thinned.as_ref().map_or(0, |thinned| {
+            allocated(size_of::<Thinned>())
+                + allocated(thinned.dropped.capacity() * size_of::<(u8, u32)>())
+                + allocated(thinned.lost.capacity() * size_of::<Minute>())
+        });
+        allocated(size_of::<Many>()) + allocated(self.hits.capacity() * size_of::<Hit>()) + thinned
+    }
+}
+
+impl Thinned {
     /// Adds to what is counted of actors that are not kept. Who is among the first of them in the
     /// end was so all along, since there are only ever more: what is counted of them is exact.
     fn remember(&mut self, lost: &[Minute]) {
@@ -314,22 +342,92 @@ impl Span {
         self.lost.truncate(LOST_MAX);
         self.lost.shrink_to_fit();
     }
+}
+
+impl Span {
+    /// With its first hit.
+    pub fn new(window: i32, hit: Hit) -> Span {
+        Span {
+            window,
+            counted: 0,
+            held: Held::One { hit, dirty: true },
+        }
+    }
+
+    pub fn start_us(&self) -> i64 {
+        i64::from(self.window) * WINDOW_US
+    }
+
+    /// Adds one request.
+    pub fn add(&mut self, hit: Hit) {
+        match &mut self.held {
+            Held::One { hit: known, dirty } if known.same_marker(&hit) => {
+                known.path = known.path.saturating_add(hit.path);
+                *dirty = true;
+            }
+            Held::One { hit: known, dirty } => {
+                let mut many = Many::new(*known, *dirty);
+                many.add(hit, self.counted);
+                self.held = Held::Many(Box::new(many));
+            }
+            Held::Many(many) => many.add(hit, self.counted),
+        }
+    }
+
+    /// Sorts, joins and thins.
+    pub fn settle(&mut self) {
+        if let Held::Many(many) = &mut self.held {
+            many.settle(self.counted);
+        }
+    }
+
+    /// Whether anything was added since the last call.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(match &mut self.held {
+            Held::One { dirty, .. } => dirty,
+            Held::Many(many) => &mut many.dirty,
+        })
+    }
+
+    /// Whether anything was added since that was asked for last.
+    pub fn is_dirty(&self) -> bool {
+        match &self.held {
+            Held::One { dirty, .. } => *dirty,
+            Held::Many(many) => many.dirty,
+        }
+    }
+
+    fn thinned(&self) -> Option<&Thinned> {
+        match &self.held {
+            Held::One { .. } => None,
+            Held::Many(many) => many.thinned.as_deref(),
+        }
+    }
+
+    fn lost(&self) -> &[Minute] {
+        self.thinned().map_or(&[], |thinned| &thinned.lost)
+    }
+
+    fn dropped_by_minute(&self) -> &[(u8, u32)] {
+        self.thinned().map_or(&[], |thinned| &thinned.dropped)
+    }
 
     /// What every actor did by minute, in no order and perhaps in parts, and up to which hash of
     /// an actor that is all there is to know; call after [`Span::settle`].
     pub fn minutes(&self) -> (impl Iterator<Item = Minute>, u32) {
-        let until = match self.lost.last() {
+        let lost = self.lost();
+        let until = match lost.last() {
             // The minutes of the last one may not all be there.
-            Some(last) if self.lost.len() >= LOST_MAX => last.who,
+            Some(last) if lost.len() >= LOST_MAX => last.who,
             _ => u32::MAX,
         };
-        let kept = self.hits.iter().map(Minute::of);
-        (kept.chain(self.lost.iter().copied()), until)
+        let kept = self.hits().iter().map(Minute::of);
+        (kept.chain(lost.iter().copied()), until)
     }
 
     /// Requests and assets of one minute of the window that were counted and not kept.
     pub fn dropped_in(&self, minute: u8) -> u32 {
-        let of = self.dropped.iter().find(|&&(at, _)| at == minute);
+        let of = self.dropped_by_minute().iter().find(|&&(at, _)| at == minute);
         of.map_or(0, |&(_, count)| count)
     }
 
@@ -337,33 +435,47 @@ impl Span {
     /// ever).
     pub fn loads_assets(&self, until: u32) -> bool {
         let loaded = |hit: &Hit| hit.is_asset() && hit.path > 0 && hit.at < until;
-        self.hits.iter().any(loaded) || self.lost.iter().any(|entry| entry.assets > 0)
+        self.hits().iter().any(loaded) || self.lost().iter().any(|entry| entry.assets > 0)
     }
 
     /// Whether nothing was added since it was settled.
     pub fn is_settled(&self) -> bool {
-        self.settled
+        match &self.held {
+            Held::One { .. } => true,
+            Held::Many(many) => many.settled,
+        }
     }
 
     /// Says that the hits before `until`, and no others, are part of the population.
     pub fn set_counted(&mut self, until: u32) {
-        (self.counted, self.upset) = (until, false);
+        self.counted = until;
+        if let Held::Many(many) = &mut self.held {
+            many.upset = false;
+        }
     }
 
     /// Whether the hits that are part of the population are other ones by now.
     pub fn is_upset(&self) -> bool {
-        self.upset
+        match &self.held {
+            Held::One { .. } => false,
+            Held::Many(many) => many.upset,
+        }
     }
 
     /// Whether it may have hits that are no part of the population.
     pub fn has_grown(&self) -> bool {
-        self.last >= self.counted
+        self.last_us() >= self.counted
+    }
+
+    /// The actors as they are part of the population; call after [`Span::settle`].
+    pub fn counted(&self) -> impl Iterator<Item = Actor<'_>> {
+        self.actors(self.counted)
     }
 
     /// Actors with hits that the population up to `until` has and that of before has not: as
     /// they were then, if they were there, and as they are. Call after [`Span::settle`].
     pub fn grown(&self, until: u32) -> impl Iterator<Item = (Option<Actor<'_>>, Actor<'_>)> {
-        let hits = if self.has_grown() { &self.hits[..] } else { &[] };
+        let hits = if self.has_grown() { self.hits() } else { &[] };
         hits.chunk_by(|a, b| a.who == b.who).filter_map(move |run| {
             let before = run.partition_point(|hit| hit.at < self.counted);
             let now = run.partition_point(|hit| hit.at < until);
@@ -374,41 +486,51 @@ impl Span {
 
     /// The hits that are kept, sorted by actor and time; call after [`Span::settle`].
     pub fn hits(&self) -> &[Hit] {
-        &self.hits
+        match &self.held {
+            Held::One { hit, .. } => std::slice::from_ref(hit),
+            Held::Many(many) => &many.hits,
+        }
     }
 
     /// Requests that were counted and not kept.
     pub fn dropped(&self) -> u64 {
-        self.dropped.iter().map(|&(_, count)| u64::from(count)).sum()
+        let dropped = self.dropped_by_minute().iter();
+        dropped.map(|&(_, count)| u64::from(count)).sum()
     }
 
     /// When its last request came, µs in the window, markers of assets at their minute.
     pub fn last_us(&self) -> u32 {
-        self.last
+        match &self.held {
+            Held::One { hit, .. } => hit.at,
+            Held::Many(many) => many.last,
+        }
     }
 
     /// Roughly how many hits, before thinning.
     pub fn len(&self) -> usize {
-        self.hits.len()
+        self.hits().len()
     }
 
     /// Bytes beyond its own size.
     pub fn bytes(&self) -> usize {
-        self.hits.capacity() * size_of::<Hit>()
-            + self.dropped.capacity() * 8
-            + self.lost.capacity() * size_of::<Minute>()
+        match &self.held {
+            Held::One { .. } => 0,
+            Held::Many(many) => many.bytes(),
+        }
     }
 
     /// The actors with their hits before `until` (µs in the window), those of one actor in a row.
     pub fn actors(&self, until: u32) -> impl Iterator<Item = Actor<'_>> {
-        self.hits.chunk_by(|a, b| a.who == b.who).filter_map(move |run| {
-            let end = run.partition_point(|hit| hit.at < until);
-            (end > 0).then(|| Actor { hits: &run[..end] })
-        })
+        self.hits()
+            .chunk_by(|a, b| a.who == b.who)
+            .filter_map(move |run| {
+                let end = run.partition_point(|hit| hit.at < until);
+                (end > 0).then(|| Actor { hits: &run[..end] })
+            })
     }
 }
 
-fn drop_one(dropped: &mut Vec<(u8, u32)>, minute: u8, count: u32) {
+fn drop_some(dropped: &mut Vec<(u8, u32)>, minute: u8, count: u32) {
     match dropped.iter_mut().find(|(at, _)| *at == minute) {
         Some((_, known)) => *known = known.saturating_add(count),
         None => dropped.push((minute, count)),
@@ -425,89 +547,6 @@ fn lose(lost: &mut Vec<Minute>, hit: &Hit) {
     } else if lost.len() < LOST_MAX {
         // Whatever comes later has a larger hash.
         lost.push(one);
-    }
-}
-
-/// The hits of one actor, in order of time.
-#[derive(Clone, Copy, Debug)]
-pub struct Actor<'a> {
-    pub hits: &'a [Hit],
-}
-
-/// Sums over an actor.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sums {
-    /// Requests that are no assets.
-    pub requests: u32,
-    /// Of them documents.
-    pub pages: u32,
-    pub assets: u32,
-    pub referers: u32,
-    pub libraries: u32,
-    /// Under the name of a robot that nobody can verify.
-    pub claimed: u32,
-    /// Steps of a sale.
-    pub sale: u32,
-    /// Of them what a macro is after: all but log-ins.
-    pub wanted: u32,
-    /// Steps of a sale sent with POST.
-    pub posts: u32,
-    /// Of them those that a macro is after.
-    pub grabs: u32,
-    /// Kinds of steps, a bit each.
-    pub kinds: u8,
-    /// Most requests in one minute of the clock.
-    pub busiest_minute: u32,
-    /// First and last request that is no asset, µs in the window.
-    pub first: u32,
-    pub last: u32,
-}
-
-impl<'a> Actor<'a> {
-    pub fn who(&self) -> u32 {
-        self.hits.first().map_or(0, |hit| hit.who)
-    }
-
-    pub fn session(&self) -> bool {
-        self.hits.first().is_some_and(Hit::session)
-    }
-
-    /// Those that are no assets.
-    pub fn requests(&self) -> impl Iterator<Item = &'a Hit> {
-        self.hits.iter().filter(|hit| !hit.is_asset())
-    }
-
-    pub fn sums(&self) -> Sums {
-        let mut sums = Sums::default();
-        let (mut minute, mut in_minute) = (u32::MAX, 0);
-        for hit in self.hits {
-            if hit.is_asset() {
-                sums.assets = sums.assets.saturating_add(hit.path);
-                continue;
-            }
-            if sums.requests == 0 {
-                sums.first = hit.at;
-            }
-            sums.last = hit.at;
-            sums.requests += 1;
-            sums.pages += u32::from(hit.document());
-            sums.referers += u32::from(hit.referer());
-            sums.libraries += u32::from(hit.library());
-            sums.claimed += u32::from(hit.claimed());
-            sums.sale += u32::from(hit.kind().of_sale());
-            sums.posts += u32::from(hit.kind().of_sale() && hit.post());
-            sums.wanted += u32::from(hit.kind().wanted());
-            sums.grabs += u32::from(hit.kind().wanted() && hit.post());
-            if hit.kind().of_sale() {
-                sums.kinds |= 1 << hit.kind() as u8;
-            }
-            if hit.at / 60_000_000 != minute {
-                (minute, in_minute) = (hit.at / 60_000_000, 0);
-            }
-            in_minute += 1;
-            sums.busiest_minute = sums.busiest_minute.max(in_minute);
-        }
-        sums
     }
 }
 
@@ -555,9 +594,9 @@ mod tests {
     fn what_is_known_of_actors_is_exact_in_any_order_however_many_come() {
         for actors in [3, 40, 2_000] {
             let hits: Vec<Hit> = (0..30_000).map(|n| hit(n, actors)).collect();
-            let mut forward = Span::new(0);
-            let mut backward = Span::new(0);
-            for (n, hit) in hits.iter().enumerate() {
+            let mut forward = Span::new(0, hits[0]);
+            let mut backward = Span::new(0, hits[hits.len() - 1]);
+            for (n, hit) in hits.iter().enumerate().skip(1) {
                 forward.add(*hit);
                 backward.add(hits[hits.len() - 1 - n]);
                 if n % 1_700 == 0 {

@@ -80,7 +80,7 @@ pub fn slow(settings: &LowAndSlow, window: &Window<'_>, active: &[u32], clients_
         return Vec::new();
     };
     let stayed = |client: &Client| {
-        let entry = &window.ledger.clients.entries[client.at];
+        let entry = window.ledger.clients.entry(client.at);
         entry.range(window.from, window.to).len() >= settings.buckets_min
     };
     let over = busy

@@ -89,11 +89,8 @@ pub fn unproductive(settings: &Unproductive, window: &Window<'_>, clients: &[Cli
 fn sums(window: &Window<'_>, clients: &[Client]) -> BTreeMap<Key, Sum> {
     let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
     for client in clients {
-        let entry = &window.ledger.clients.entries[client.at];
-        let block = match entry.name {
-            Name::Address(ip) => block_of(ip).map(Key::Block),
-            Name::Text(_) => None,
-        };
+        let entry = window.ledger.clients.entry(client.at);
+        let block = entry.name.ip().and_then(block_of).map(Key::Block);
         let asn = (entry.more != 0).then_some(Key::Asn(entry.more));
         for key in block.into_iter().chain(asn) {
             let first = Sum {
@@ -106,11 +103,11 @@ fn sums(window: &Window<'_>, clients: &[Client]) -> BTreeMap<Key, Sum> {
     }
     let own =
         |(_, entry): &(usize, &Entry<Cell, Agent>)| entry.tenant == window.tenant && !entry.more.declared;
-    for (at, entry) in window.ledger.agents.entries.iter().enumerate().filter(own) {
+    for (at, entry) in window.ledger.agents.iter().enumerate().filter(own) {
         let Some(cell) = sum_of(entry, window.from, window.to) else {
             continue;
         };
-        let span = super::window::span_of(entry.range(window.from, window.to));
+        let span = super::window::span_of(&entry.range(window.from, window.to));
         let sum = Sum {
             cell,
             // Which clients share a user agent is not kept; clusters of blocks say that.
@@ -144,13 +141,12 @@ fn stands_out(settings: &Unproductive, window: &Window<'_>, site: &Cell, sum: &S
 fn is_spread(window: &Window<'_>, clients: &[Client], key: Key, sum: &Sum) -> bool {
     const HANDFUL: usize = 5;
     let belongs = |client: &&Client| {
-        let entry = &window.ledger.clients.entries[client.at];
-        match (key, &entry.name) {
-            (Key::Block(block), Name::Address(ip)) => block.contains(*ip),
-            (Key::Block(_), Name::Text(_)) => false,
-            (Key::Asn(asn), _) => entry.more == asn,
+        let entry = window.ledger.clients.entry(client.at);
+        match key {
+            Key::Block(block) => entry.name.ip().is_some_and(|ip| block.contains(ip)),
+            Key::Asn(asn) => entry.more == asn,
             // The class of the user agent: a superset of its clients.
-            (Key::Agent(_), _) => client.sum.agents & sum.cell.agents != 0,
+            Key::Agent(_) => client.sum.agents & sum.cell.agents != 0,
         }
     };
     let mut usd: Vec<f64> = clients.iter().filter(belongs).map(|c| c.usd).collect();
@@ -173,14 +169,14 @@ fn is_dear(settings: &Unproductive, window: &Window<'_>, site: &Cell, sum: &Sum)
 /// What the cluster used before.
 fn earlier(before: &Window<'_>, key: Key) -> Option<Cell> {
     if let Key::Agent(at) = key {
-        return sum_of(&before.ledger.agents.entries[at], before.from, before.to);
+        return sum_of(before.ledger.agents.entry(at), before.from, before.to);
     }
-    let belongs = |name: &Name, asn: u32| match (key, name) {
-        (Key::Block(block), Name::Address(ip)) => block.contains(*ip),
-        (Key::Asn(wanted), _) => asn == wanted,
-        _ => false,
+    let belongs = |name: &Name, asn: u32| match key {
+        Key::Block(block) => name.ip().is_some_and(|ip| block.contains(ip)),
+        Key::Asn(wanted) => asn == wanted,
+        Key::Agent(_) => false,
     };
-    let entries = before.ledger.clients.entries.iter();
+    let entries = before.ledger.clients.iter();
     let own = entries.filter(|e| e.tenant == before.tenant && belongs(&e.name, e.more));
     own.filter_map(|entry| sum_of(entry, before.from, before.to))
         .reduce(|mut sum, cell| {
@@ -242,6 +238,6 @@ fn named(window: &Window<'_>, key: Key) -> Entity {
     match key {
         Key::Block(block) => entity("block", block.to_string()),
         Key::Asn(asn) => entity("asn", asn.to_string()),
-        Key::Agent(at) => entity("ua", window.ledger.agents.entries[at].name.to_string()),
+        Key::Agent(at) => entity("ua", window.ledger.agents.entry(at).name.to_string()),
     }
 }

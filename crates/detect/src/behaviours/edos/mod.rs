@@ -248,6 +248,7 @@ impl Detector for Edos {
     }
 
     fn shrink(&mut self, bytes_max: usize) -> u64 {
-        self.meter.ledger.shrink(bytes_max)
+        let room = bytes_max.saturating_sub(self.findings.bytes());
+        self.meter.ledger.shrink(room)
     }
 }

@@ -48,7 +48,7 @@ fn pair_of(entry: &Entry<PairCell, PairOf>, window: &Window<'_>) -> Pair {
         of: entry.more,
         ..Pair::default()
     };
-    for cell in entry.range(window.from, window.to) {
+    for cell in entry.range(window.from, window.to).iter() {
         pair.queried = pair.queried.saturating_add(cell.queried);
         pair.queries |= cell.queries;
         pair.pulled = pair.pulled.saturating_add(cell.pulled);
@@ -65,7 +65,7 @@ fn path_of(window: &Window<'_>, path: u64) -> Path {
         is_static: entry.more,
         ..Path::default()
     };
-    for cell in entry.range(window.from, window.to) {
+    for cell in entry.range(window.from, window.to).iter() {
         found.size = found.size.max(cell.size);
         found.plain = found.plain.saturating_add(cell.plain);
         found.plain_hits = found.plain_hits.saturating_add(cell.plain_hits);
@@ -84,10 +84,10 @@ pub struct Objects<'a> {
 impl<'a> Objects<'a> {
     /// `active` are places in the table of pairs.
     pub fn new(window: &'a Window<'a>, clients: &'a [Client], active: &[u32]) -> Objects<'a> {
-        let entries = &window.ledger.pairs.entries;
+        let entries = &window.ledger.pairs;
         let pairs: Vec<Pair> = active
             .iter()
-            .map(|&at| pair_of(&entries[at as usize], window))
+            .map(|&at| pair_of(entries.entry(at as usize), window))
             .collect();
         let mut paths = BTreeMap::new();
         for pair in &pairs {
@@ -95,7 +95,7 @@ impl<'a> Objects<'a> {
                 .entry(pair.of.path)
                 .or_insert_with(|| path_of(window, pair.of.path));
         }
-        let key = |client: &'a Client| (window.ledger.clients.entries[client.at].hash, client);
+        let key = |client: &'a Client| (window.ledger.clients.entry(client.at).hash, client);
         Objects {
             window,
             pairs,

@@ -391,8 +391,8 @@ fn group(settings: &YoYo, window: &Window<'_>, recent: &[Client], (from, to): (i
 /// Requests of a client in each of the minutes `from..to`.
 fn minutes_of_client(window: &Window<'_>, client: &Client, (from, to): (i64, i64)) -> Vec<f64> {
     let mut values = vec![0.0; usize::try_from(to - from).unwrap_or(0)];
-    let entry = &window.ledger.clients.entries[client.at];
-    for cell in entry.range(window.from, window.to) {
+    let entry = window.ledger.clients.entry(client.at);
+    for cell in entry.range(window.from, window.to).iter() {
         for (minute, count) in (i64::from(cell.bucket) * 10..).zip(cell.minutes) {
             let value = usize::try_from(minute - from)
                 .ok()
@@ -418,11 +418,11 @@ fn rhythm(bursts: &Bursts) -> Vec<(String, String)> {
 
 /// Whether a client sends inside the bursts only, and in several of them.
 fn in_step(settings: &YoYo, window: &Window<'_>, client: &Client, bursts: &Bursts) -> Option<Found> {
-    let entry = &window.ledger.clients.entries[client.at];
+    let entry = window.ledger.clients.entry(client.at);
     let (mut inside, mut all) = (0u64, 0u64);
     let first = bursts.runs[0].0;
     let mut runs = std::collections::BTreeSet::new();
-    for cell in entry.range(window.from, window.to) {
+    for cell in entry.range(window.from, window.to).iter() {
         for (offset, count) in (0i64..).zip(cell.minutes) {
             if count == 0 || i64::from(cell.bucket) * 10 + offset < first {
                 continue;

@@ -57,13 +57,13 @@ impl Window<'_> {
 
     /// The client at a place in the table; `None` if the window has nothing of it.
     pub fn client(&self, at: usize) -> Option<Client> {
-        let entry = &self.ledger.clients.entries[at];
+        let entry = self.ledger.clients.entry(at);
         let sum = sum_of(entry, self.from, self.to)?;
         Some(Client {
             at,
             sum,
             usd: self.usd(&sum),
-            span: span_of(entry.range(self.from, self.to))?,
+            span: span_of(&entry.range(self.from, self.to))?,
         })
     }
 
@@ -96,7 +96,7 @@ impl Window<'_> {
     }
 
     pub fn name(&self, client: &Client) -> &Name {
-        &self.ledger.clients.entries[client.at].name
+        &self.ledger.clients.entry(client.at).name
     }
 
     /// Hours of the window that lie behind the first row known.

@@ -14,29 +14,25 @@
 //! who paid from it went wrong: a new session for each payment is no way around.
 //! Bounded: visits that did not pay go first, then the oldest.
 
+mod judge;
 pub mod settings;
 mod steps;
 mod visit;
 
 use crate::behaviours::sample;
 use crate::behaviours::scope_of;
-use crate::detector::{Detector, Extent, Rows, Verdict, reconcile, score_of};
+use crate::detector::{Detector, Rows, Verdict, reconcile};
 use crate::detectors::Detectors;
 use crate::engine::value::{Column, Value};
 use crate::engine::{Closing, Evaluation};
 use crate::names::bounded;
-use ahash::AHashMap;
-use haetae_event::finding::EVIDENCE_MAX;
-use haetae_event::time::MINUTE_US;
-use haetae_event::{Dataset, Entity, EventBatch, EvidenceRef, Level, Micros, TenantId};
+use crate::pool::{Hashed, Pool, allocated, share_over};
+use haetae_event::time::{HOUR_US, MINUTE_US};
+use haetae_event::{Dataset, Entity, EventBatch, TenantId};
 use settings::Payment;
 use std::collections::BTreeMap;
-use steps::{Reader, Way};
-use visit::{Places, Shape, Violation, Visit, Wrong};
-
-/// Names of the rules: the dataset follows.
-const ABUSE: &str = "payment_flow";
-const DECLINED: &str = "payment_declined";
+use steps::{Reader, Step, Way};
+use visit::{Paid, Places, Shape, Steps, Violation, Visit, Wrong};
 
 /// Kinds of programs whose ways are learned apart, for one tenant and dataset; others are one.
 const COHORTS_MAX: usize = 32;
@@ -59,12 +55,35 @@ impl Known {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key {
+/// One client.
+#[derive(Debug)]
+struct Client {
+    hash: u64,
+    steps: Steps,
     scope: u16,
     known: Known,
-    hash: u64,
 }
+
+impl Hashed for Client {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl Client {
+    /// Of who paid.
+    fn paid(&self) -> Option<(&Visit, &Paid)> {
+        self.steps.paid()
+    }
+
+    /// Who ranks lowest is forgotten first.
+    fn rank(&self) -> (bool, i64, u64) {
+        (self.paid().is_some(), self.steps.newest(), self.hash)
+    }
+}
+
+/// Place of a client in the pool.
+type At = u32;
 
 /// The detector.
 pub struct Payments {
@@ -72,8 +91,16 @@ pub struct Payments {
     way: Way,
     shape: Shape,
     scopes: Vec<(TenantId, Dataset)>,
-    visits: AHashMap<Key, Visit>,
-    bytes: usize,
+    /// By scope: payments before it are not judged, since what led to them may be forgotten, µs.
+    floors: Vec<i64>,
+    clients: Pool<Client>,
+    /// Of clients beyond their places in the pool, and of what was told of addresses.
+    held: usize,
+    told_bytes: usize,
+    /// Nothing is remembered of the time before this, µs.
+    oldest: i64,
+    /// Some who paid have news.
+    news: bool,
     unobserved: u64,
     /// What was required at the last evaluation.
     required: Required,
@@ -109,8 +136,12 @@ impl Payments {
             shape: Shape::new(&settings),
             settings,
             scopes: Vec::new(),
-            visits: AHashMap::new(),
-            bytes: 0,
+            floors: Vec::new(),
+            clients: Pool::default(),
+            held: 0,
+            told_bytes: 0,
+            oldest: i64::MAX,
+            news: false,
             unobserved: 0,
             required: Required::new(),
             told: BTreeMap::new(),
@@ -126,13 +157,16 @@ impl Payments {
     /// What nearly all paying clients did before their first payment.
     fn learn(&self, closing: &Closing) -> Required {
         let mut cohorts: BTreeMap<(u16, u64), Vec<(&str, Places)>> = BTreeMap::new();
-        for (key, visit) in self.visits.iter().filter(|(_, visit)| visit.has_paid()) {
-            let closed = self.closed(key.scope, closing);
+        for client in self.clients.iter() {
+            let Some((visit, paid)) = client.paid() else {
+                continue;
+            };
+            let closed = self.closed(client.scope, closing);
             let Some(taken) = visit.before_first(&self.shape, closed) else {
                 continue;
             };
-            let cohort = (key.scope, visit.cohort.unwrap_or(0));
-            let address = visit.address.as_deref().unwrap_or("");
+            let cohort = (client.scope, paid.cohort);
+            let address = paid.address.as_deref().unwrap_or("");
             cohorts.entry(cohort).or_default().push((address, taken));
         }
         // The largest kinds have their own ways; the rest is nobody's.
@@ -173,18 +207,22 @@ impl Payments {
     }
 
     /// What is required of a client, and whether that is borrowed from browsers.
-    fn required_by(&self, key: &Key, visit: &Visit, required: &Required) -> (Option<Places>, bool) {
-        let of = |cohort: u64| required.get(&(key.scope, cohort)).copied().flatten();
-        match of(visit.cohort.unwrap_or(0)) {
+    fn required_by(scope: u16, paid: &Paid, required: &Required) -> (Option<Places>, bool) {
+        let of = |cohort: u64| required.get(&(scope, cohort)).copied().flatten();
+        match of(paid.cohort) {
             Some(own) => (Some(own), false),
             None => (of(cohort_of(Some(BROWSER))), true),
         }
     }
 
-    fn violations(&self, key: &Key, required: &Required, closed: i64) -> Judged {
-        let visit = &self.visits[key];
-        let (known, borrowed) = self.required_by(key, visit, required);
-        let violations = visit.violations(&self.shape, known.unwrap_or(0), closed);
+    fn violations(&self, at: At, required: &Required, closed: i64) -> Judged {
+        let client = self.clients.get(at);
+        let Some((visit, paid)) = client.paid() else {
+            return Judged::default();
+        };
+        let (known, borrowed) = Payments::required_by(client.scope, paid, required);
+        let floor = self.floors[usize::from(client.scope)];
+        let violations = visit.violations(&self.shape, known.unwrap_or(0), (floor, closed));
         let (declined, abuse) = violations.into_iter().partition(|v| v.wrong == Wrong::Declined);
         Judged {
             abuse,
@@ -193,155 +231,74 @@ impl Payments {
         }
     }
 
-    fn judge(&self, judged: &Judged, path: Option<&str>, dataset: Dataset) -> Vec<Verdict> {
-        let mut out = Vec::new();
-        for run in runs(&judged.abuse, self.shape.session_us) {
-            if run.len() as u64 >= self.settings.violations_min.max(1) {
-                out.push(self.abuse(run, judged.borrowed, path, dataset));
-            }
-        }
-        for run in runs(&judged.declined, self.shape.session_us) {
-            if run.len() as u64 >= self.settings.declined_min.max(1) {
-                let told = (DECLINED, "Many declined payments: stolen cards tried out");
-                out.push(self.verdict(told, self.settings.level, run, path, dataset));
-            }
-        }
-        out
+    fn scope_of(&mut self, batch: &EventBatch) -> u16 {
+        let scope = scope_of(&mut self.scopes, batch);
+        self.floors.resize(self.scopes.len(), i64::MIN);
+        scope
     }
 
-    /// What the clients of one address did together: those known by it alone, and of those with a
-    /// session or account what was not told of them.
-    fn judge_address(
-        &self,
-        clients: &[Key],
-        required: &Required,
-        closed: i64,
-        dataset: Dataset,
-    ) -> Vec<Verdict> {
-        let (mut all, mut certain) = (Judged::default(), false);
-        let (mut paid, mut abusing, mut declining) = (0, 0, 0);
-        let mut path: Option<&str> = None;
-        for key in clients {
-            let visit = &self.visits[key];
-            if key.known != Known::Address && !visit.told.is_empty() {
-                continue;
-            }
-            let mut own = self.violations(key, required, closed);
-            let own_path = visit.path.as_deref();
-            certain |= key.known == Known::Address && !self.judge(&own, own_path, dataset).is_empty();
-            paid += 1;
-            abusing += usize::from(!own.abuse.is_empty());
-            declining += usize::from(!own.declined.is_empty());
-            all.borrowed |= own.borrowed && !own.abuse.is_empty();
-            all.abuse.append(&mut own.abuse);
-            all.declined.append(&mut own.declined);
-            path = path.into_iter().chain(own_path).min();
+    /// Adds a step of a client; `None` for times no log has.
+    fn add(&mut self, (scope, known, hash): (u16, Known, u64), step: Step) -> Option<At> {
+        if !visit::is_time(step.ts) {
+            self.unobserved += 1;
+            return None;
         }
-        // Of many people behind one address a few stumble; of those who open sessions for it all do.
-        if !certain && abusing * 2 < paid {
-            all.abuse.clear();
-        }
-        if !certain && declining * 2 < paid {
-            all.declined.clear();
-        }
-        all.abuse.sort_unstable();
-        all.declined.sort_unstable();
-        self.judge(&all, path, dataset)
-    }
-
-    fn abuse(&self, run: &[Violation], borrowed: bool, path: Option<&str>, dataset: Dataset) -> Verdict {
-        let count = |of: fn(&Wrong) -> bool| run.iter().filter(|v| of(&v.wrong)).count();
-        let skipped = count(|wrong| matches!(wrong, Wrong::Skipped(_)));
-        let disordered = count(|wrong| matches!(wrong, Wrong::OutOfOrder(_)));
-        let replayed = count(|wrong| matches!(wrong, Wrong::Replayed));
-        let title = if replayed >= skipped && replayed >= disordered {
-            "Payment flow: payment sent again without a new order"
-        } else if disordered >= skipped {
-            "Payment flow: payment before the steps it needs"
-        } else {
-            "Payment flow: steps before the payment left out"
-        };
-        let many = run.len() as u64 >= self.settings.violations_high;
-        let level = match (many, borrowed) {
-            (true, false) => self.settings.level_high,
-            (true, true) | (false, false) => self.settings.level,
-            (false, true) => self.settings.level.min(Level::Low),
-        };
-        let mut verdict = self.verdict((ABUSE, title), level, run, path, dataset);
-        let mut missing: Places = 0;
-        for violation in run {
-            if let Wrong::Skipped(places) | Wrong::OutOfOrder(places) = violation.wrong {
-                missing |= places;
-            }
-        }
-        let names: Vec<&str> = (0..self.shape.payment)
-            .filter(|place| missing & 1 << place != 0)
-            .filter_map(|place| self.settings.steps.get(usize::from(place)))
-            .map(|step| step.name.as_str())
-            .collect();
-        verdict.facts = vec![
-            ("steps left out".into(), skipped.to_string()),
-            ("out of order".into(), disordered.to_string()),
-            ("sent again".into(), replayed.to_string()),
-        ];
-        if !names.is_empty() {
-            verdict.facts.push(("missing steps".into(), names.join(", ")));
-        }
-        if borrowed {
-            verdict.confidence = 0.5;
-            let fact = "of browsers: too few clients pay with this program to have one of their own";
-            verdict.facts.push(("way".into(), fact.into()));
-        }
-        verdict
-    }
-
-    fn verdict(
-        &self,
-        (detector, title): (&'static str, &'static str),
-        level: Level,
-        run: &[Violation],
-        path: Option<&str>,
-        dataset: Dataset,
-    ) -> Verdict {
-        let path = path.unwrap_or("payment");
-        let evidence = run.iter().take(EVIDENCE_MAX).map(|violation| EvidenceRef {
-            ts: Micros(violation.ts),
-            summary: match violation.wrong {
-                Wrong::Skipped(_) => format!("{path}: without the steps before it"),
-                Wrong::OutOfOrder(_) => format!("{path}: before the steps it needs"),
-                Wrong::Replayed => format!("{path}: sent again"),
-                Wrong::Declined => format!("{path}: declined"),
-            },
+        self.oldest = self.oldest.min(step.ts);
+        let is = |client: &Client| (client.hash, client.scope, client.known) == (hash, scope, known);
+        let next = self.clients.len();
+        let at = self.clients.place(hash, is, || Client {
+            hash,
+            steps: Steps::new(step, &self.shape),
+            scope,
+            known,
         });
-        Verdict {
-            detector,
-            rule_id: format!("{detector}.{dataset}"),
-            title,
-            level,
-            extent: Extent {
-                start: run.first().map_or(0, |v| v.ts),
-                end: run.last().map_or(0, |v| v.ts),
-                count: run.len() as u64,
-            },
-            score: score_of(level),
-            confidence: 0.8,
-            gap_us: self.shape.session_us,
-            monotone: false,
-            evidence: evidence.collect(),
-            facts: Vec::new(),
-            attack: &[],
+        let client = self.clients.get_mut(at);
+        if at as usize == next {
+            self.held += client.steps.bytes();
+            return Some(at);
         }
+        let before = client.steps.bytes();
+        let added = client.steps.add(step, &self.shape);
+        self.held = self.held + client.steps.bytes() - before;
+        self.unobserved += u64::from(!added);
+        self.news |= client.paid().is_some();
+        Some(at)
     }
 
-    fn count_bytes(&self) -> usize {
-        let told: usize = self.told.values().map(|told| 100 + told.len() * 500).sum();
-        self.visits.values().map(Visit::bytes).sum::<usize>() + told
+    /// What a payment says of who paid.
+    fn pay(&mut self, at: At, name: &str, (agent, address, path): (Option<&str>, Option<&str>, &str)) {
+        let client = self.clients.get_mut(at);
+        let before = client.steps.bytes();
+        let cohort = cohort_of(agent);
+        let paid = client.steps.pay(&bounded(name), cohort);
+        paid.cohort = paid.cohort.min(cohort);
+        if let Some(address) = address
+            && paid.address.as_deref().is_none_or(|known| address < known)
+        {
+            let left = paid.address.replace(address.into());
+            self.left.extend(left.map(|left| (client.scope, left)));
+        }
+        if paid.path.as_deref().is_none_or(|known| path < known) && path.len() <= 200 {
+            paid.path = Some(path.into());
+        }
+        self.held = self.held + client.steps.bytes() - before;
+        self.news = true;
     }
-}
 
-/// Violations no further apart than `gap_us`, in order.
-fn runs(violations: &[Violation], gap_us: i64) -> impl Iterator<Item = &[Violation]> {
-    violations.chunk_by(move |a, b| b.ts - a.ts <= gap_us)
+    /// Forgets the clients of which `goes` holds; returns how many.
+    fn give_up(&mut self, goes: impl Fn(&Client) -> bool) -> u64 {
+        let held = &mut self.held;
+        let moves = self.clients.give_up(goes, |client| *held -= client.steps.bytes());
+        moves.count() as u64
+    }
+
+    fn count_told(&mut self) {
+        /// A verdict with its texts, and a place among them.
+        const TOLD_BYTES: usize = 1_000;
+        let told = self.told.iter();
+        let told = told.map(|(place, told)| 64 + allocated(place.1.len()) + told.len() * TOLD_BYTES);
+        self.told_bytes = told.sum();
+    }
 }
 
 /// A user agent of a browser begins with it.
@@ -362,47 +319,58 @@ fn text<'a>(column: &Column<'a>, row: usize) -> Option<&'a str> {
 }
 
 impl Payments {
-    fn evaluate_client(&mut self, key: &Key, required: &Required, closing: &Closing, out: &mut Evaluation) {
-        let closed = self.closed(key.scope, closing);
-        let (tenant, dataset) = self.scopes[usize::from(key.scope)].clone();
+    fn evaluate_client(&mut self, at: At, required: &Required, closing: &Closing, out: &mut Evaluation) {
+        let (scope, known) = (self.clients.get(at).scope, self.clients.get(at).known);
+        let closed = self.closed(scope, closing);
+        let (tenant, dataset) = self.scopes[usize::from(scope)].clone();
         let mut now = Vec::new();
         // What is known by its address is told by the address.
-        if key.known != Known::Address {
-            let judged = self.violations(key, required, closed);
-            now = self.judge(&judged, self.visits[key].path.as_deref(), dataset);
+        if known != Known::Address {
+            let judged = self.violations(at, required, closed);
+            let path = self
+                .clients
+                .get(at)
+                .paid()
+                .and_then(|(_, paid)| paid.path.as_deref());
+            now = self.judge(&judged, path, dataset);
         }
-        let visit = self.visits.get_mut(key).expect("listed by the caller");
-        visit.dirty = visit.newest() > closed;
-        if now.is_empty() && visit.told.is_empty() {
+        let steps = &mut self.clients.get_mut(at).steps;
+        let (before, newest) = (steps.bytes(), steps.newest());
+        let Some(paid) = steps.paid_mut() else { return };
+        paid.dirty = newest > closed;
+        self.news |= paid.dirty;
+        if now.is_empty() && paid.told.is_empty() {
             return;
         }
         let entity = Entity {
-            kind: key.known.entity_kind().into(),
-            value: visit.name.as_deref().unwrap_or("").into(),
+            kind: known.entity_kind().into(),
+            value: paid.name.to_string(),
         };
-        reconcile(&tenant, &entity, &mut visit.told, now, out);
+        reconcile(&tenant, &entity, &mut paid.told, now, out);
+        self.held = self.held + steps.bytes() - before;
     }
 
     /// Judges the addresses that `changed` clients paid from.
     fn evaluate_addresses(
         &mut self,
-        changed: &[Key],
+        changed: &[At],
         required: &Required,
         closing: &Closing,
         out: &mut Evaluation,
     ) {
-        let place = |key: &Key| Some((key.scope, self.visits[key].address.clone()?));
-        let mut clients: BTreeMap<Place, Vec<Key>> = changed
+        let place = |client: &Client| Some((client.scope, client.paid()?.1.address.clone()?));
+        let mut clients: BTreeMap<Place, Vec<At>> = changed
             .iter()
-            .filter_map(place)
+            .filter_map(|&at| place(self.clients.get(at)))
             .map(|place| (place, Vec::new()))
             .collect();
         let left = std::mem::take(&mut self.left).into_iter();
         clients.extend(left.map(|place| (place, Vec::new())));
-        for (key, visit) in self.visits.iter().filter(|(_, visit)| visit.has_paid()) {
-            let Some(address) = &visit.address else { continue };
-            if let Some(own) = clients.get_mut(&(key.scope, address.clone())) {
-                own.push(*key);
+        for (at, client) in (0..).zip(self.clients.iter()) {
+            if let Some(place) = place(client)
+                && let Some(own) = clients.get_mut(&place)
+            {
+                own.push(at);
             }
         }
         for (place, own) in clients {
@@ -436,10 +404,10 @@ impl Detector for Payments {
             return;
         }
         let way = std::mem::take(&mut self.way);
-        let mut reader = Reader::new(batch, &way);
+        let reader = Reader::new(batch, &way);
         let [agents, sessions] = ["ua", "session_id"].map(|name| Column::of(batch, name));
         let accounts = Column::accounts(batch);
-        let mut scope = None;
+        let (payment, mut scope) = (self.shape.payment, None);
         for (row, &ts) in batch.ts().values().iter().enumerate() {
             let Some((step, path)) = reader.step(row, ts) else {
                 continue;
@@ -457,104 +425,94 @@ impl Detector for Payments {
             };
             let with = if known == Known::Address { agent } else { None };
             let hash = rows.hasher.hash_one((name, with));
-            let scope = *scope.get_or_insert_with(|| scope_of(&mut self.scopes, batch));
-            let visit = self.visits.entry(Key { scope, known, hash }).or_default();
-            let before = if visit.is_empty() { 0 } else { visit.bytes() };
-            visit.add(step, &self.shape);
-            if step.place == self.shape.payment {
-                visit.name.get_or_insert_with(|| bounded(name).into());
-                if let Some(address) = address
-                    && visit.address.as_deref().is_none_or(|known| address < known)
-                {
-                    let left = visit.address.replace(address.into());
-                    self.left.extend(left.map(|left| (scope, left)));
-                }
-                let cohort = cohort_of(agent);
-                visit.cohort = Some(visit.cohort.map_or(cohort, |known| known.min(cohort)));
-                if visit.path.as_deref().is_none_or(|known| path < known) && path.len() <= 200 {
-                    visit.path = Some(path.into());
-                }
+            let scope = *scope.get_or_insert_with(|| self.scope_of(batch));
+            let at = self.add((scope, known, hash), step);
+            if let Some(at) = at.filter(|_| step.place == payment) {
+                self.pay(at, name, (agent, address, path));
             }
-            self.bytes = self.bytes + visit.bytes() - before;
         }
         drop(reader);
         self.way = way;
     }
 
     fn evaluate(&mut self, closing: &Closing, out: &mut Evaluation) {
-        let any = |visit: &Visit| visit.dirty && visit.has_paid();
-        if !self.visits.values().any(any) {
+        if !std::mem::take(&mut self.news) {
             return;
         }
         let required = self.learn(closing);
         // Where other steps are required than before, everybody who paid is judged anew.
-        let changed = |key: &Key, visit: &Visit| {
-            self.required_by(key, visit, &required) != self.required_by(key, visit, &self.required)
+        let changed = |client: &Client, paid: &Paid| {
+            Payments::required_by(client.scope, paid, &required)
+                != Payments::required_by(client.scope, paid, &self.required)
         };
-        let mut paid: Vec<Key> = self
-            .visits
-            .iter()
-            .filter(|(key, visit)| visit.has_paid() && (visit.dirty || changed(key, visit)))
-            .map(|(key, _)| *key)
+        let all = (0..).zip(self.clients.iter());
+        let paid = all.filter_map(|(at, client)| Some((at, client, client.paid()?.1)));
+        let due = paid.filter(|(_, client, paid)| paid.dirty || changed(client, paid));
+        let mut due: Vec<_> = due
+            .map(|(at, client, paid)| ((client.scope, client.known, &paid.name), at))
             .collect();
-        paid.sort_by(|a, b| {
-            let name = |key: &Key| (key.scope, key.known, self.visits[key].name.as_deref());
-            name(a).cmp(&name(b))
-        });
-        for key in &paid {
-            self.evaluate_client(key, &required, closing, out);
+        due.sort();
+        let due: Vec<At> = due.into_iter().map(|(_, at)| at).collect();
+        for &at in &due {
+            self.evaluate_client(at, &required, closing, out);
         }
-        self.evaluate_addresses(&paid, &required, closing, out);
+        self.evaluate_addresses(&due, &required, closing, out);
         self.required = required;
-        self.bytes = self.count_bytes();
+        self.count_told();
     }
 
     fn forget(&mut self, tenant: &TenantId, before_us: i64) -> u64 {
-        let (scopes, session_us) = (&self.scopes, self.shape.session_us);
-        let mut gone = 0;
-        self.visits.retain(|key, visit| {
-            if scopes[usize::from(key.scope)].0 == *tenant {
-                gone += visit.forget(before_us, session_us) as u64;
+        let session_us = self.shape.session_us;
+        let scopes = &self.scopes;
+        for ((own, _), floor) in scopes.iter().zip(&mut self.floors) {
+            if own == tenant {
+                *floor = (*floor).max(before_us.saturating_add(session_us));
             }
-            !visit.is_empty()
-        });
+        }
         self.told.retain(|place, told| {
             if scopes[usize::from(place.0)].0 == *tenant {
                 told.retain(|verdict| verdict.extent.end >= before_us);
             }
             !told.is_empty()
         });
-        self.bytes = self.count_bytes();
-        gone
+        self.count_told();
+        if self.oldest.div_euclid(HOUR_US) >= before_us.div_euclid(HOUR_US) {
+            return 0;
+        }
+        let own: Vec<bool> = self.scopes.iter().map(|(own, _)| own == tenant).collect();
+        let mut gone = 0;
+        for client in self
+            .clients
+            .iter_mut()
+            .filter(|client| own[usize::from(client.scope)])
+        {
+            let before = client.steps.bytes();
+            gone += client.steps.forget(before_us);
+            self.held = self.held + client.steps.bytes() - before;
+        }
+        self.give_up(|client| own[usize::from(client.scope)] && client.steps.ends_before(before_us));
+        let oldest = self.clients.iter().map(|client| client.steps.oldest());
+        self.oldest = oldest.min().unwrap_or(i64::MAX);
+        gone as u64
     }
 
     fn unobserved(&self) -> u64 {
-        self.unobserved + self.visits.values().map(|visit| visit.lost).sum::<u64>()
+        self.unobserved
     }
 
     fn bytes(&self) -> usize {
-        self.bytes
+        self.clients.bytes() + self.held + self.told_bytes
     }
 
     fn shrink(&mut self, bytes_max: usize) -> u64 {
-        let mut order: Vec<(bool, i64, Key)> = self
-            .visits
-            .iter()
-            .map(|(key, visit)| (visit.has_paid(), visit.newest(), *key))
-            .collect();
-        order.sort_unstable();
-        let mut bytes = self.count_bytes();
         let mut lost = 0;
-        for (_, _, key) in order {
-            if bytes <= bytes_max {
+        while self.bytes() > bytes_max {
+            let share = share_over(self.bytes(), bytes_max);
+            let Some(limit) = self.clients.limit(share, Client::rank) else {
                 break;
-            }
-            if let Some(visit) = self.visits.remove(&key) {
-                bytes -= visit.bytes();
-                lost += 1;
-            }
+            };
+            lost += self.give_up(|client| client.rank() <= limit);
         }
-        self.bytes = bytes;
         lost
     }
 }

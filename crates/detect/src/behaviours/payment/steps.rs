@@ -4,7 +4,6 @@ use super::settings::Payment;
 use crate::behaviours::paths::{PathEnds, Segments, normalised, path_of};
 use crate::behaviours::sample;
 use crate::engine::value::{Column, Value, split_uri};
-use ahash::AHashMap;
 use haetae_event::EventBatch;
 
 /// Steps beyond these are not looked at.
@@ -63,8 +62,8 @@ impl Way {
         let path = normalised(path);
         let segments = Segments::of(&path).without_ids();
         let fits = |(ends, methods): &(PathEnds, Vec<String>)| {
-            let allowed = methods.is_empty() || methods.iter().any(|m| m.eq_ignore_ascii_case(method));
-            allowed && ends.fit(&segments)
+            let allowed = || methods.is_empty() || methods.iter().any(|m| m.eq_ignore_ascii_case(method));
+            ends.fit(&segments) && allowed()
         };
         self.steps.iter().rposition(fits).map(|place| place as u8)
     }
@@ -87,12 +86,7 @@ pub struct Reader<'a> {
     method: Column<'a>,
     uri: Column<'a>,
     status: Column<'a>,
-    /// Places by path and method: both repeat.
-    known: AHashMap<(&'a str, &'a str), Option<u8>>,
 }
-
-/// Distinct paths of one batch remembered.
-const KNOWN_MAX: usize = 8_192;
 
 impl<'a> Reader<'a> {
     pub fn new(batch: &'a EventBatch, way: &'a Way) -> Reader<'a> {
@@ -102,26 +96,16 @@ impl<'a> Reader<'a> {
             method,
             uri,
             status,
-            known: AHashMap::new(),
         }
     }
 
     /// The step of a row, and its path.
-    pub fn step(&mut self, row: usize, ts: i64) -> Option<(Step, &'a str)> {
+    pub fn step(&self, row: usize, ts: i64) -> Option<(Step, &'a str)> {
         let (Value::Text(method), Value::Text(uri)) = (self.method.value(row), self.uri.value(row)) else {
             return None;
         };
         let path = path_of(uri);
-        let place = match self.known.get(&(path, method)) {
-            Some(&known) => known,
-            None => {
-                let place = self.way.place(path, method);
-                if self.known.len() < KNOWN_MAX {
-                    self.known.insert((path, method), place);
-                }
-                place
-            }
-        }?;
+        let place = self.way.place(path, method)?;
         let end = match self.status.value(row) {
             Value::Int(status) if self.way.declined.contains(&status) => End::Declined,
             Value::Int(status) if !self.way.used_up.contains(&status) => End::Nothing,

@@ -3,6 +3,7 @@
 use super::settings::Payment;
 use super::steps::{End, Step};
 use crate::detector::Verdict;
+use crate::pool::allocated;
 use haetae_event::time::{HOUR_US, MINUTE_US, SECOND_US};
 
 /// Steps of an hour kept exactly: the earliest. People make a few; who makes more is told by them.
@@ -15,40 +16,51 @@ const SOON_US: i64 = 15 * SECOND_US;
 pub type Places = u8;
 
 /// What a client did of one step in one hour: the first and the last time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stay {
-    first: i64,
-    last: i64,
+    /// Since the epoch.
+    hour: i32,
+    /// µs in the hour.
+    first: u32,
+    last: u32,
+    place: u8,
 }
 
-/// The steps of one hour.
-#[derive(Clone, Debug, Default)]
-struct Hour {
-    /// Steps that payments use up, and payments, in order.
-    exact: Vec<Step>,
-    /// Other steps by place, few: a tree would take ten times the memory.
-    stays: Vec<(u8, Stay)>,
+/// Whether a log may have an event time.
+pub fn is_time(ts: i64) -> bool {
+    hour_of(ts).is_some()
 }
 
-impl Hour {
-    fn stay(&self, place: u8) -> Option<&Stay> {
-        let own = self.stays.iter().find(|(known, _)| *known == place);
-        own.map(|(_, stay)| stay)
+/// The hour of an event time, and µs in it; `None` for times no log has.
+fn hour_of(ts: i64) -> Option<(i32, u32)> {
+    let hour = i32::try_from(ts.div_euclid(HOUR_US)).ok()?;
+    Some((hour, u32::try_from(ts.rem_euclid(HOUR_US)).ok()?))
+}
+
+impl Stay {
+    /// `None` for times no log has.
+    fn of(step: &Step) -> Option<Stay> {
+        let (hour, at) = hour_of(step.ts)?;
+        Some(Stay {
+            hour,
+            first: at,
+            last: at,
+            place: step.place,
+        })
     }
 
-    fn stays(&mut self, step: &Step) {
-        let own = self.stays.iter_mut().find(|(known, _)| *known == step.place);
-        match own {
-            Some((_, stay)) => {
-                stay.first = stay.first.min(step.ts);
-                stay.last = stay.last.max(step.ts);
-            }
-            None => {
-                let (first, last) = (step.ts, step.ts);
-                self.stays.reserve_exact(1);
-                self.stays.push((step.place, Stay { first, last }));
-            }
+    /// Takes another one in, if it is of the same step and hour.
+    fn join(&mut self, other: &Stay) -> bool {
+        let same = (self.hour, self.place) == (other.hour, other.place);
+        if same {
+            self.first = self.first.min(other.first);
+            self.last = self.last.max(other.last);
         }
+        same
+    }
+
+    fn start_us(&self) -> i64 {
+        i64::from(self.hour) * HOUR_US
     }
 }
 
@@ -71,25 +83,42 @@ pub struct Violation {
     pub wrong: Wrong,
 }
 
-/// See the module.
+/// What one client did: most of those that only look, and all that come once, take one step.
 #[derive(Debug)]
+pub enum Steps {
+    /// The fields of a [`Stay`], so that this takes no more than its 16 bytes.
+    One {
+        hour: i32,
+        first: u32,
+        last: u32,
+        place: u8,
+    },
+    More(Box<Visit>),
+}
+
+/// More than one step of a client, or one that counts by itself.
+#[derive(Debug, Default)]
 pub struct Visit {
-    /// By hour since the epoch, sorted.
-    hours: Vec<(i64, Hour)>,
-    /// The client's name, once it paid.
-    pub name: Option<Box<str>>,
+    /// Steps that payments use up, and payments, in order.
+    exact: Vec<Step>,
+    /// Other steps, by hour.
+    stays: Vec<Stay>,
+    /// Of a client that paid.
+    paid: Option<Box<Paid>>,
+}
+
+/// Who paid, and how.
+#[derive(Debug)]
+pub struct Paid {
+    pub name: Box<str>,
     /// Lowest hash of the kinds of program it paid with: one of them, whatever the order.
-    pub cohort: Option<u64>,
+    pub cohort: u64,
     /// The address it paid from: of several the first in order of text.
     pub address: Option<Box<str>>,
     /// The payment's path: the first in order of name.
     pub path: Option<Box<str>>,
     pub dirty: bool,
     pub told: Vec<Verdict>,
-    /// Payments before it are not judged any more, µs.
-    floor: i64,
-    /// Exact steps that had no room.
-    pub lost: u64,
 }
 
 /// The way as far as visits need it.
@@ -115,77 +144,230 @@ impl Shape {
         }
     }
 
-    fn is_exact(&self, place: u8) -> bool {
+    /// Whether each step of this place counts, not only that it was taken.
+    pub fn is_exact(&self, place: u8) -> bool {
         place == self.payment || self.used_up & 1 << place != 0
     }
 }
 
-impl Default for Visit {
-    fn default() -> Visit {
-        Visit {
-            hours: Vec::new(),
-            name: None,
-            cohort: None,
-            address: None,
-            path: None,
-            dirty: false,
-            told: Vec::new(),
-            floor: i64::MIN,
-            lost: 0,
+impl Steps {
+    fn one(stay: Stay) -> Steps {
+        let Stay {
+            hour,
+            first,
+            last,
+            place,
+        } = stay;
+        Steps::One {
+            hour,
+            first,
+            last,
+            place,
+        }
+    }
+
+    fn stay(&self) -> Option<Stay> {
+        let Steps::One {
+            hour,
+            first,
+            last,
+            place,
+        } = *self
+        else {
+            return None;
+        };
+        Some(Stay {
+            hour,
+            first,
+            last,
+            place,
+        })
+    }
+
+    /// With a first step.
+    pub fn new(step: Step, shape: &Shape) -> Steps {
+        match Stay::of(&step) {
+            Some(stay) if !shape.is_exact(step.place) => Steps::one(stay),
+            _ => {
+                let mut visit = Visit::default();
+                visit.add(step, shape);
+                Steps::More(Box::new(visit))
+            }
+        }
+    }
+
+    /// Adds one step; false where there is no room for it.
+    #[must_use]
+    pub fn add(&mut self, step: Step, shape: &Shape) -> bool {
+        if let Some(mut known) = self.stay() {
+            let same = Stay::of(&step).filter(|_| !shape.is_exact(step.place));
+            if same.is_some_and(|stay| known.join(&stay)) {
+                *self = Steps::one(known);
+                return true;
+            }
+        }
+        self.visit().add(step, shape)
+    }
+
+    /// The same with room for more.
+    fn visit(&mut self) -> &mut Visit {
+        if let Some(stay) = self.stay() {
+            let mut visit = Visit::default();
+            visit.stay(stay);
+            *self = Steps::More(Box::new(visit));
+        }
+        match self {
+            Steps::More(visit) => visit,
+            Steps::One { .. } => unreachable!("made more above"),
+        }
+    }
+
+    /// Of who paid.
+    pub fn paid(&self) -> Option<(&Visit, &Paid)> {
+        match self {
+            Steps::More(visit) => Some((visit, visit.paid.as_deref()?)),
+            Steps::One { .. } => None,
+        }
+    }
+
+    /// The same to be changed.
+    pub fn paid_mut(&mut self) -> Option<&mut Paid> {
+        match self {
+            Steps::More(visit) => visit.paid.as_deref_mut(),
+            Steps::One { .. } => None,
+        }
+    }
+
+    /// Who paid, known as such from now on.
+    pub fn pay(&mut self, name: &str, cohort: u64) -> &mut Paid {
+        self.visit().paid.get_or_insert_with(|| {
+            Box::new(Paid {
+                name: name.into(),
+                cohort,
+                address: None,
+                path: None,
+                dirty: true,
+                told: Vec::new(),
+            })
+        })
+    }
+
+    /// End of the hour of the newest step, µs.
+    pub fn newest(&self) -> i64 {
+        match self {
+            Steps::One { hour, .. } => (i64::from(*hour) + 1) * HOUR_US,
+            Steps::More(visit) => visit.newest(),
+        }
+    }
+
+    /// Forgets hours before that of `cut_us`; returns how many steps that are. One that is alone
+    /// stands until its client is forgotten.
+    pub fn forget(&mut self, cut_us: i64) -> usize {
+        match self {
+            Steps::One { .. } => usize::from(self.ends_before(cut_us)),
+            Steps::More(visit) => visit.forget(cut_us),
+        }
+    }
+
+    /// Whether nothing is left of it from the hour of `cut_us` on, given that older hours were
+    /// forgotten.
+    pub fn ends_before(&self, cut_us: i64) -> bool {
+        match self {
+            Steps::One { hour, .. } => i64::from(*hour) < cut_us.div_euclid(HOUR_US),
+            Steps::More(visit) => visit.is_empty(),
+        }
+    }
+
+    /// Start of the hour of the oldest step, µs.
+    pub fn oldest(&self) -> i64 {
+        match self {
+            Steps::One { hour, .. } => i64::from(*hour) * HOUR_US,
+            Steps::More(visit) => visit.oldest(),
+        }
+    }
+
+    /// Memory beyond its own size, bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Steps::One { .. } => 0,
+            Steps::More(visit) => visit.bytes(),
         }
     }
 }
 
 impl Visit {
-    pub fn add(&mut self, step: Step, shape: &Shape) {
-        let number = step.ts.div_euclid(HOUR_US);
-        let at = match self.hours.binary_search_by_key(&number, |(hour, _)| *hour) {
-            Ok(at) => at,
-            Err(at) => {
-                self.hours.reserve_exact(1);
-                self.hours.insert(at, (number, Hour::default()));
-                at
-            }
-        };
-        let hour = &mut self.hours[at].1;
-        self.dirty = true;
-        if !shape.is_exact(step.place) {
-            return hour.stays(&step);
+    /// Adds one step; false where there is no room for it.
+    fn add(&mut self, step: Step, shape: &Shape) -> bool {
+        if let Some(paid) = &mut self.paid {
+            paid.dirty = true;
         }
-        let at = hour.exact.partition_point(|known| *known <= step);
-        if at >= HOUR_STEPS_MAX {
-            self.lost += 1;
+        if !shape.is_exact(step.place) {
+            return match Stay::of(&step) {
+                Some(stay) => {
+                    self.stay(stay);
+                    true
+                }
+                None => false,
+            };
+        }
+        let hour = step.ts.div_euclid(HOUR_US);
+        let start = hour.saturating_mul(HOUR_US);
+        let from = self.exact.partition_point(|known| known.ts < start);
+        let own = self.exact[from..].iter();
+        let held = own
+            .take_while(|known| known.ts.div_euclid(HOUR_US) == hour)
+            .count();
+        let at = self.exact.partition_point(|known| *known <= step);
+        if at - from >= HOUR_STEPS_MAX {
+            return false;
+        }
+        if self.exact.is_empty() {
+            self.exact.reserve_exact(1);
+        }
+        self.exact.insert(at, step);
+        if held >= HOUR_STEPS_MAX {
+            self.exact.remove(from + HOUR_STEPS_MAX);
+        }
+        held < HOUR_STEPS_MAX
+    }
+
+    /// Adds that a step was taken, where only that counts.
+    fn stay(&mut self, stay: Stay) {
+        if self.stays.iter_mut().any(|known| known.join(&stay)) {
             return;
         }
-        hour.exact.insert(at, step);
-        if hour.exact.len() > HOUR_STEPS_MAX {
-            hour.exact.pop();
-            self.lost += 1;
+        let at = self.stays.partition_point(|known| known.hour <= stay.hour);
+        if self.stays.is_empty() {
+            self.stays.reserve_exact(1);
         }
+        self.stays.insert(at, stay);
     }
 
-    pub fn has_paid(&self) -> bool {
-        self.name.is_some()
+    /// End of the hour of the newest step, µs.
+    fn newest(&self) -> i64 {
+        let exact = self.exact.last();
+        let exact = exact.map(|step| step.ts.div_euclid(HOUR_US).saturating_mul(HOUR_US));
+        let stay = self.stays.last().map(Stay::start_us);
+        exact
+            .max(stay)
+            .map_or(i64::MIN, |start| start.saturating_add(HOUR_US))
     }
 
-    pub fn newest(&self) -> i64 {
-        self.hours
-            .last()
-            .map_or(i64::MIN, |(hour, _)| (hour + 1) * HOUR_US)
+    fn oldest(&self) -> i64 {
+        let exact = self.exact.first();
+        let exact = exact.map(|step| step.ts.div_euclid(HOUR_US).saturating_mul(HOUR_US));
+        let stay = self.stays.first().map(Stay::start_us);
+        exact.into_iter().chain(stay).min().unwrap_or(i64::MAX)
     }
 
     /// Whether a step of `place` was taken in the session before `ts`.
     fn stayed(&self, place: u8, ts: i64, session_us: i64) -> bool {
         let from = ts - session_us;
-        let hours = from.div_euclid(HOUR_US)..=ts.div_euclid(HOUR_US);
-        let inside = self.hours.iter().filter(|(hour, _)| hours.contains(hour));
-        inside
-            .filter_map(|(_, hour)| hour.stay(place))
-            .any(|stay| stay.first <= ts && stay.last >= from)
-    }
-
-    fn exact(&self) -> impl Iterator<Item = &Step> {
-        self.hours.iter().flat_map(|(_, hour)| hour.exact.iter())
+        let mut own = self.stays.iter().filter(|stay| stay.place == place);
+        own.any(|stay| {
+            let at = |us: u32| stay.start_us() + i64::from(us);
+            at(stay.first) <= ts && at(stay.last) >= from
+        })
     }
 
     /// Times of payments before which the places given were missing, and why; payments before
@@ -196,7 +378,7 @@ impl Visit {
         // Payments that came without them: a step right after belongs to such a payment.
         let mut owed: [Vec<i64>; 8] = Default::default();
         let mut last_paid: Option<(i64, u64)> = None;
-        for step in self.exact().take_while(|step| step.ts < closed) {
+        for step in self.exact.iter().take_while(|step| step.ts < closed) {
             if step.place != shape.payment {
                 let place = usize::from(step.place);
                 owed[place].retain(|ts| step.ts - ts <= SOON_US);
@@ -244,8 +426,8 @@ impl Visit {
         first
     }
 
-    /// Payments against the way.
-    pub fn violations(&self, shape: &Shape, required: Places, closed: i64) -> Vec<Violation> {
+    /// Payments against the way: those from `floor` on that are final before `closed`, µs.
+    pub fn violations(&self, shape: &Shape, required: Places, (floor, closed): (i64, i64)) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut went_right = false;
         self.walk(shape, closed, |step, taken, same_id| {
@@ -276,7 +458,7 @@ impl Visit {
             };
             went_right |= wrong == Wrong::Declined;
             // What led to older payments may be forgotten.
-            if step.ts >= self.floor {
+            if step.ts >= floor {
                 found.push(Violation { ts: step.ts, wrong });
             }
         });
@@ -285,7 +467,7 @@ impl Visit {
 
     /// Whether a missing step was taken soon after.
     fn follows(&self, shape: &Shape, missing: Places, ts: i64) -> bool {
-        self.exact().any(|step| {
+        self.exact.iter().any(|step| {
             step.place != shape.payment
                 && missing & 1 << step.place != 0
                 && step.ts > ts
@@ -293,37 +475,39 @@ impl Visit {
         })
     }
 
-    /// Forgets hours before that of `cut_us`; returns how many.
-    pub fn forget(&mut self, cut_us: i64, session_us: i64) -> usize {
-        self.floor = self.floor.max(cut_us.saturating_add(session_us));
-        let cut = cut_us.div_euclid(HOUR_US);
-        let gone = self.hours.partition_point(|(hour, _)| *hour < cut);
-        self.hours.drain(..gone);
-        self.told.retain(|verdict| verdict.extent.end >= cut_us);
-        gone
+    /// Forgets hours before that of `cut_us`; returns how many steps went.
+    fn forget(&mut self, cut_us: i64) -> usize {
+        let hour = cut_us.div_euclid(HOUR_US);
+        let start = hour.saturating_mul(HOUR_US);
+        let exact = self.exact.partition_point(|step| step.ts < start);
+        let stays = self.stays.partition_point(|stay| i64::from(stay.hour) < hour);
+        self.exact.drain(..exact);
+        self.stays.drain(..stays);
+        if let Some(paid) = &mut self.paid {
+            paid.told.retain(|verdict| verdict.extent.end >= cut_us);
+        }
+        exact + stays
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.hours.is_empty()
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.stays.is_empty()
     }
 
-    pub fn bytes(&self) -> usize {
-        const ALLOCATION_BYTES: usize = 16;
-        // The table of visits has a third of free places.
-        let own = (size_of::<Visit>() + 24) * 3 / 2;
-        let held = |(_, hour): &(i64, Hour)| {
-            size_of::<(i64, Hour)>()
-                + hour.exact.capacity() * size_of::<Step>()
-                + hour.stays.capacity() * size_of::<(u8, Stay)>()
-                + ALLOCATION_BYTES
-        };
-        let texts = [&self.name, &self.address, &self.path];
-        let texts: usize = texts
-            .into_iter()
-            .flatten()
-            .map(|text| text.len() + ALLOCATION_BYTES)
-            .sum();
-        let hours: usize = self.hours.iter().map(held).sum();
-        own + ALLOCATION_BYTES + texts + hours + self.told.len() * 500
+    /// Memory of it, bytes, with its own place on the heap.
+    fn bytes(&self) -> usize {
+        allocated(size_of::<Visit>())
+            + allocated(self.exact.capacity() * size_of::<Step>())
+            + allocated(self.stays.capacity() * size_of::<Stay>())
+            + self.paid.as_ref().map_or(0, |paid| paid.bytes())
+    }
+}
+
+impl Paid {
+    fn bytes(&self) -> usize {
+        /// A verdict with its texts.
+        const TOLD_BYTES: usize = 1_000;
+        let texts = [Some(&self.name), self.address.as_ref(), self.path.as_ref()];
+        let texts = texts.into_iter().flatten().map(|text| allocated(text.len()));
+        allocated(size_of::<Paid>()) + texts.sum::<usize>() + self.told.len() * TOLD_BYTES
     }
 }
