@@ -67,7 +67,11 @@ struct Rows {
 
 impl Gelf {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
-        let plan = Plan::new(Dataset::Gelf, CORE, &options.columns);
+        // `short_message` is not put by the columns alone.
+        let plan = Plan::new(Dataset::Gelf, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::Gelf), |column| {
+                column != "short_message"
+            });
         let rows = Rows {
             columns: JsonColumns::new(&plan, Dataset::Gelf, &["message"]),
             short_message: plan.slot("short_message"),

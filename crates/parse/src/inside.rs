@@ -9,7 +9,7 @@ use crate::json_record::Record;
 use crate::json_scan::{self, Kind, Member, Value};
 use crate::key_order::{Cursor, KeyOrder};
 use crate::plan::Plan;
-use crate::sheet::Sheet;
+use crate::sheet::{ExtraSpan, Sheet};
 use haetae_event::inside::{Edge, PathTree};
 use std::ops::Range;
 
@@ -128,6 +128,25 @@ impl InsideReader {
         self.below(tree, 0, &mut cursor, (text, record), &key, value);
     }
 
+    /// A member of the object that the tree's column will hold, as it was just written: its value is
+    /// the end of `object`, from `value` on. `is_json`: the key has its escapes.
+    pub fn written(&mut self, tree: TreeId, (key, is_json): (&str, bool), object: &str, value: usize) {
+        let unescaped = (is_json && key.contains('\\')).then(|| json_scan::unescape(key));
+        let known = &mut self.trees[usize::from(tree.0)];
+        let mut cursor = known.cursor;
+        let edge = known.nodes[0].edge(&mut cursor, unescaped.as_deref().unwrap_or(key));
+        known.cursor = cursor;
+        let text = &object[value..];
+        // Nothing is known of what stands inside.
+        known.unsure |= edge.node.is_some() && text.starts_with(['{', '[']) && text.contains('{');
+        if let Some(slot) = edge.slot
+            && text != "null"
+        {
+            let is_plain = text.starts_with('"') && !text.contains('\\');
+            self.find(tree, slot, value..object.len() - usize::from(is_plain));
+        }
+    }
+
     /// The value that the tree's column holds as text; of several in a row the first counts.
     pub fn whole(&mut self, tree: TreeId, text: &str, record: &Record, value: &Value) {
         let known = &mut self.trees[usize::from(tree.0)];
@@ -182,15 +201,13 @@ impl InsideReader {
         if let Some(slot) = edge.slot
             && value.kind != Kind::Null
         {
-            let seen = &mut self.seen[slot as usize];
-            known.unsure |= *seen == self.row;
-            *seen = self.row;
             let span = match value.kind {
                 Kind::Str { escaped: false } => value.span.start - 1..value.span.end,
                 _ => value.whole(),
             };
-            self.found.push((tree.0, slot, span));
+            self.find(tree, slot, span);
         }
+        let known = &mut self.trees[usize::from(tree.0)];
         let Some(below) = edge.node else { return };
         match value.kind {
             Kind::Object => self.members(tree, below, (text, record), value),
@@ -202,12 +219,33 @@ impl InsideReader {
         }
     }
 
+    #[inline]
+    fn find(&mut self, tree: TreeId, slot: u32, span: Range<usize>) {
+        let seen = &mut self.seen[slot as usize];
+        self.trees[usize::from(tree.0)].unsure |= *seen == self.row;
+        *seen = self.row;
+        self.found.push((tree.0, slot, span));
+    }
+
     /// Puts what was found in the row at hand.
     pub fn put(&mut self, sheet: &mut Sheet<'_>) {
+        self.put_from(sheet, None);
+    }
+
+    /// The same of an object that was written ([`InsideReader::written`]).
+    pub fn put_written(&mut self, sheet: &mut Sheet<'_>, object: ExtraSpan) {
+        self.put_from(sheet, Some(object));
+    }
+
+    fn put_from(&mut self, sheet: &mut Sheet<'_>, object: Option<ExtraSpan>) {
         let row = sheet.row();
         for (tree, slot, span) in self.found.drain(..) {
-            if !self.trees[usize::from(tree)].unsure {
-                sheet.put_inside(slot as usize, row, span);
+            if self.trees[usize::from(tree)].unsure {
+                continue;
+            }
+            match object {
+                None => sheet.put_inside(slot as usize, row, span),
+                Some(object) => sheet.put_inside_extra(slot as usize, row, object, span),
             }
         }
         for tree in &mut self.trees {

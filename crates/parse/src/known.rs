@@ -1,6 +1,7 @@
 //! Keys people use for core fields, found in pairs: the same lists that JSON records have.
 
 use crate::client::ClientColumns;
+use crate::inside::{InsideReader, TreeId};
 use crate::json_keys::{self, Fill};
 use crate::pairs::{Pair, Said};
 use crate::plan::{Plan, Slot};
@@ -41,6 +42,8 @@ pub struct KnownKeys {
     strict_client: bool,
     /// (column's number, rank, pair) of the record at hand.
     chosen: Vec<(usize, usize, usize, Fill)>,
+    /// Takes out of `attrs` what is wished.
+    inside: Option<(InsideReader, TreeId)>,
 }
 
 /// Which pairs of a record hold time and addresses.
@@ -102,6 +105,10 @@ impl KnownKeys {
             attrs: plan.slot("attrs"),
             strict_client: !clients.is_empty(),
             chosen: Vec::new(),
+            inside: InsideReader::new(plan).and_then(|reader| {
+                let tree = reader.tree("attrs")?;
+                Some((reader, tree))
+            }),
         }
     }
 
@@ -171,18 +178,26 @@ impl KnownKeys {
         }
     }
 
-    /// Writes the pairs that are not done into `attrs`.
-    pub fn put_attrs(&self, sheet: &mut Sheet<'_>, pairs: &[Pair<'_>]) {
+    /// Writes the pairs that are not done into `attrs`, and puts what is wished of them.
+    pub fn put_attrs(&mut self, sheet: &mut Sheet<'_>, pairs: &[Pair<'_>]) {
         if !self.attrs.wanted() || pairs.iter().all(|pair| pair.done) {
             return;
         }
         let mut object = String::with_capacity(ATTRIBUTES_BYTES);
         object.push('{');
         for pair in pairs.iter().filter(|pair| !pair.done) {
-            pair.write_member(&mut object);
+            let value = pair.write_member(&mut object);
+            if let Some((reader, tree)) = &mut self.inside {
+                let is_json = matches!(pair.said, Said::Json(..));
+                reader.written(*tree, (pair.key, is_json), &object, value);
+            }
         }
         object.push('}');
-        sheet.put_str(self.attrs, sheet.row(), &object);
+        let written = sheet.extra(&object);
+        sheet.put_extra(self.attrs, sheet.row(), written);
+        if let Some((reader, _)) = &mut self.inside {
+            reader.put_written(sheet, written);
+        }
     }
 }
 

@@ -205,7 +205,8 @@ struct LogfmtRows {
 
 impl Logfmt {
     pub fn new(options: &ParseOptions) -> Self {
-        let plan = Plan::new(Dataset::App, CORE, &options.columns);
+        let plan = Plan::new(Dataset::App, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::App), |column| column == "attrs");
         let native = |column: &str| Dataset::App.native_fields().iter().any(|f| f.column == column);
         let rows = LogfmtRows {
             calendar: Calendar::new(options.arrival, options.time_zone.as_ref()),

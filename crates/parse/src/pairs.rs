@@ -74,29 +74,31 @@ impl<'t> Pair<'t> {
         !matches!(self.said, Said::Json(Kind::Object | Kind::Array, _))
     }
 
-    /// Appends it as a member of a JSON object that is `{` or begins with it.
-    pub fn write_member(&self, object: &mut String) {
+    /// Appends it as a member of a JSON object that is `{` or begins with it; gives back where its
+    /// value begins.
+    pub fn write_member(&self, object: &mut String) -> usize {
         if object.len() > 1 {
             object.push(',');
         }
         match &self.said {
             // A JSON key is escaped already.
-            Said::Json(_, whole) => {
+            Said::Json(..) => {
                 object.push('"');
                 object.push_str(self.key);
                 object.push_str("\":");
-                object.push_str(whole);
             }
-            Said::Text(text) => {
+            Said::Text(_) | Said::Bare => {
                 write_string(object, self.key);
                 object.push(':');
-                write_string(object, text);
-            }
-            Said::Bare => {
-                write_string(object, self.key);
-                object.push_str(":true");
             }
         }
+        let value = object.len();
+        match &self.said {
+            Said::Json(_, whole) => object.push_str(whole),
+            Said::Text(text) => write_string(object, text),
+            Said::Bare => object.push_str("true"),
+        }
+        value
     }
 }
 

@@ -85,7 +85,8 @@ struct Rows {
 
 impl Resolver {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
-        let plan = Plan::new(Dataset::Route53, CORE, &options.columns);
+        let plan = Plan::new(Dataset::Route53, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::Route53), |_| true);
         let rows = Rows {
             columns: JsonColumns::new(&plan, Dataset::Route53, &[]),
             client: ClientColumns::new(&plan, &options.client_ip),

@@ -266,6 +266,15 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// The same for a part of what was kept with [`Sheet::extra`].
+    pub fn put_inside_extra(&mut self, at: usize, row: usize, whole: ExtraSpan, part: Range<usize>) {
+        let start = whole.start as usize;
+        let view = span_view(&self.extra, start + part.start..start + part.end, 1);
+        if let Some(column) = self.inside.get_mut(at) {
+            column.put_view(row, view);
+        }
+    }
+
     /// Two spans of the block with `?` between them, without an intermediate copy.
     pub fn put_joined(&mut self, slot: Slot, row: usize, stem: Range<usize>, query: Range<usize>) {
         if slot.wanted() {

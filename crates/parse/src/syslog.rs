@@ -122,7 +122,8 @@ struct Slots {
 
 impl Syslog {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
-        let plan = Plan::new(Dataset::Syslog, CORE, &options.columns);
+        let plan = Plan::new(Dataset::Syslog, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::Syslog), |column| column == "attrs");
         let slots = Slots {
             priority: plan.slot("priority"),
             facility: plan.slot("facility"),

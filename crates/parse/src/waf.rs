@@ -103,7 +103,8 @@ struct Headers {
 
 impl Waf {
     pub fn new(options: &ParseOptions, framing: Framing) -> Self {
-        let plan = Plan::new(Dataset::Waf, CORE, &options.columns);
+        let plan = Plan::new(Dataset::Waf, CORE, &options.columns)
+            .with_inside(options.inside.of(Dataset::Waf), |_| true);
         let mut columns = JsonColumns::new(&plan, Dataset::Waf, OWN);
         // The guide spells it both ways.
         columns.also("challengeResponses", "challengeResponse");

@@ -4,6 +4,7 @@
 //! which have none) are evaluated. Values that come again are judged once; where most are new,
 //! nothing is remembered.
 
+use super::ends::Ends;
 use super::keys::Passed;
 use super::lookup;
 use super::sieve::Sieve;
@@ -16,6 +17,8 @@ use ahash::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 
+pub(super) use item::ItemSpec;
+use item::{SURE, WHOLE, atoms_of, whole_numbers};
 use memory::{Habit, Recent};
 pub(super) use memory::{sign_of, sign_of_json};
 
@@ -28,53 +31,15 @@ const SMALL_LEN: usize = 1 << 16;
 /// Up to this many bytes a text is sought for literals before it is looked up.
 const SHORT_BYTES: usize = 64;
 
-/// Stands for all values of an item.
-const WHOLE: u32 = u32::MAX;
-/// Set in the number of a value that asks for no more than its literal.
-const SURE: u32 = 1 << 30;
-
-/// What an item asks of its column.
-pub(super) struct ItemSpec {
-    pub view: View,
-    pub test: Test,
-    /// Index of its column.
-    pub column: usize,
-    /// Literals whose presence is all that is asked, whatever the test.
-    pub literals: Option<Vec<String>>,
-}
-
-impl ItemSpec {
-    /// Literals one of which is in every text that satisfies the item.
-    pub fn seeds(&self) -> Option<Vec<String>> {
-        self.literals.clone().or_else(|| seeds_of(&self.test))
-    }
-
-    /// The same, each with what it speaks for: one of several values, or the item as a whole.
-    fn told_by(&self) -> Option<Vec<(String, u32)>> {
-        let seeds = self.seeds()?;
-        let (Test::Any(atoms), None) = (&self.test, &self.literals) else {
-            return Some(seeds.into_iter().map(|seed| (seed, WHOLE)).collect());
-        };
-        let of = |(at, atom): (u32, &Atom)| -> Vec<(String, u32)> {
-            let seeds = seeds_of_atom(atom).unwrap_or_default();
-            let literal = matches!(atom, Atom::Text(Matcher::Contains { cased: false, .. }));
-            let at = if literal && self.view == View::Whole {
-                at | SURE
-            } else {
-                at
-            };
-            seeds.into_iter().map(|seed| (seed, at)).collect()
-        };
-        Some((0u32..).zip(atoms).flat_map(of).collect())
-    }
-}
-
 pub(super) struct ColumnProgram {
     pub name: String,
     /// Literals one of which is in every text that satisfies the item.
     seeds: Option<Sieve>,
     /// Literal → items, and which of their values it is in.
     seed_items: Vec<Vec<(u32, u32)>>,
+    /// Literals that end every text which satisfies the item.
+    ends: Option<Ends>,
+    end_items: Vec<Vec<(u32, u32)>>,
     /// Items without such literals.
     pub always: Vec<u32>,
     /// Items that a number can satisfy whatever its digits.
@@ -100,78 +65,29 @@ pub(super) struct ColumnProgram {
     held: Vec<u32>,
 }
 
-fn seeds_of_atom(atom: &Atom) -> Option<Vec<String>> {
-    match atom {
-        Atom::Text(matcher) => matcher.seeds(),
-        Atom::Number { text, .. } => text.as_ref().and_then(Matcher::seeds),
-        Atom::Truth(_) | Atom::Moment { .. } => None,
-    }
-}
-
-fn seeds_of(test: &Test) -> Option<Vec<String>> {
-    let group = |atoms: &[Atom]| {
-        let lists: Option<Vec<Vec<String>>> = atoms.iter().map(seeds_of_atom).collect();
-        lists.map(|lists| lists.into_iter().flatten().collect::<Vec<String>>())
-    };
-    match test {
-        Test::Any(atoms) => group(atoms),
-        Test::All(groups) => groups
-            .iter()
-            .filter_map(|atoms| group(atoms))
-            .max_by_key(|seeds| seeds.iter().map(String::len).min().unwrap_or(0)),
-        Test::Null | Test::Present | Test::Fields(_) => None,
-    }
-}
-
-/// The numbers that items ask for, when they ask for nothing else.
-fn whole_numbers<'i>(items: impl Iterator<Item = &'i ItemSpec>) -> Option<Vec<i64>> {
-    let mut numbers = Vec::new();
-    for item in items {
-        let (Test::Any(atoms), View::Whole, None) = (&item.test, item.view, &item.literals) else {
-            return None;
-        };
-        for atom in atoms {
-            match atom {
-                Atom::Number {
-                    order: Order::Equal,
-                    whole: Some(number),
-                    text: Some(Matcher::Exact { text, .. }),
-                    ..
-                } if *text == number.to_string() => numbers.push(*number),
-                _ => return None,
-            }
-        }
-    }
-    numbers.sort_unstable();
-    Some(numbers)
-}
-
-fn atoms_of(test: &Test) -> impl Iterator<Item = &Atom> {
-    let (any, all): (&[Atom], &[Vec<Atom>]) = match test {
-        Test::Any(atoms) => (atoms, &[]),
-        Test::All(groups) => (&[], groups),
-        Test::Null | Test::Present | Test::Fields(_) => (&[], &[]),
-    };
-    any.iter().chain(all.iter().flatten())
-}
-
 impl ColumnProgram {
     pub fn new(index: usize, name: &str, items: &[ItemSpec]) -> ColumnProgram {
         let mut by_seed: BTreeMap<String, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut by_end = by_seed.clone();
         let (mut own, mut always, mut numeric) = (Vec::new(), Vec::new(), Vec::new());
-        let mut decode = false;
+        let is_decoded =
+            |item: &ItemSpec| !matches!(item.view, View::Whole | View::Extension | View::Score(_));
+        let decode = items.iter().any(|item| item.column == index && is_decoded(item));
         for (id, item) in items.iter().enumerate().filter(|(_, item)| item.column == index) {
             let id = u32::try_from(id).expect("fewer items than 2^32");
             own.push(id);
-            decode |= !matches!(item.view, View::Whole | View::Extension | View::Score(_));
             if atoms_of(&item.test).any(|atom| matches!(atom, Atom::Number { .. })) {
                 numeric.push(id);
             }
             // A score has no literals: it is made once for a value, when a rule asks.
             match item.told_by().filter(|_| !matches!(item.view, View::Score(_))) {
                 Some(seeds) => {
-                    for (seed, of) in seeds {
-                        by_seed.entry(seed).or_default().push((id, of));
+                    for (seed, of, at_end) in seeds {
+                        let by = match at_end && !decode {
+                            true => &mut by_end,
+                            false => &mut by_seed,
+                        };
+                        by.entry(seed).or_default().push((id, of));
                     }
                 }
                 None => always.push(id),
@@ -184,6 +100,8 @@ impl ColumnProgram {
         }
         let mut program = ColumnProgram {
             name: name.to_owned(),
+            ends: Ends::new(by_end.keys().map(String::as_str)),
+            end_items: by_end.into_values().collect(),
             seeds,
             seed_items: by_seed.into_values().collect(),
             always,
@@ -246,6 +164,9 @@ impl ColumnProgram {
         if let Some(seeds) = &mut self.seeds {
             let (asked, of) = (&mut self.asked, &self.seed_items);
             seeds.find(text, |seed| asked.extend(&of[seed as usize]));
+        }
+        if let Some(ends) = &self.ends {
+            ends.find(text, |end| self.asked.extend(&self.end_items[end as usize]));
         }
         let numeric = !self.numeric.is_empty() && text.parse::<f64>().is_ok();
         if self.asked.is_empty() && self.always.is_empty() && !numeric {
@@ -311,6 +232,9 @@ impl ColumnProgram {
     }
 
     fn seek(&mut self, derived: &Derived<'_>, asked: &mut Vec<(u32, u32)>) {
+        if let Some(ends) = &self.ends {
+            ends.find(derived.logged, |end| asked.extend(&self.end_items[end as usize]));
+        }
         let Some(seeds) = &mut self.seeds else { return };
         let decoded = derived.decoded.as_ref().map(|d| d.lower.as_str());
         for text in std::iter::once(derived.logged).chain(decoded) {
@@ -326,7 +250,8 @@ impl ColumnProgram {
     /// Whether any item can hold for this text only by literals in it, and none of them is there.
     pub fn is_silent(&mut self, text: &str) -> bool {
         let by_literals = self.always.is_empty() && (self.numeric.is_empty() || text.parse::<f64>().is_err());
-        by_literals && self.seeds.as_mut().is_some_and(|seeds| !seeds.any(text))
+        let ends = || self.ends.as_ref().is_some_and(|ends| ends.any(text));
+        by_literals && !ends() && self.seeds.as_mut().is_some_and(|seeds| !seeds.any(text))
     }
 
     /// The same for a value that it is cheaper to seek literals in than to remember.
@@ -470,18 +395,24 @@ impl ColumnProgram {
         hasher: &RandomState,
         items: &[ItemSpec],
     ) -> u32 {
-        match json.as_bytes().first() {
-            Some(b'[') if self.is_silent_spelled(json) => return 0,
-            Some(b'"' | b'[' | b'{') => {}
-            _ => return self.entry(lookup::bare(json), hasher, items),
+        if !matches!(json.as_bytes().first(), Some(b'"' | b'[' | b'{')) {
+            return self.entry(lookup::bare(json), hasher, items);
         }
         if self.habit.is_new() {
+            if self.is_silent_spelled(json) {
+                return 0;
+            }
             self.judge_json(json, items);
             return self.held_entry();
         }
         if let Some(entry) = self.recent.get(sign, json) {
             self.habit.note(false);
             return entry;
+        }
+        if self.is_silent_spelled(json) {
+            self.habit.note(true);
+            self.recent.put(sign, json, 0);
+            return 0;
         }
         // The same spelling means the same; one more byte keeps it apart from texts.
         let entry = self.cached(hasher.hash_one((4u8, json)), |own| own.judge_json(json, items));
@@ -496,13 +427,29 @@ impl ColumnProgram {
         self.judge(&values, true, items);
     }
 
-    /// Whether no value in a spelling without escapes can satisfy any item.
+    /// Whether no value in the spelling of an array can satisfy any item. Only strings without escapes
+    /// are spelled as they are compared.
     fn is_silent_spelled(&mut self, json: &str) -> bool {
-        self.always.is_empty()
+        let strings_alone = || {
+            let mut outside = json.split('"').step_by(2).flat_map(str::bytes);
+            outside.all(|byte| matches!(byte, b'[' | b']' | b',' | b' ' | b'\t' | b'\n' | b'\r'))
+        };
+        json.starts_with('[')
+            && self.always.is_empty()
             && self.numeric.is_empty()
             && !self.decode
             && memchr::memchr(b'\\', json.as_bytes()).is_none()
-            && self.is_silent(json)
+            && self.seeds.as_mut().is_some_and(|seeds| !seeds.any(json))
+            && !self.ends_a_value(json)
+            && strings_alone()
+    }
+
+    /// Whether a string in the spelling of an array may end with a literal.
+    fn ends_a_value(&self, json: &str) -> bool {
+        self.ends.as_ref().is_some_and(|ends| {
+            let mut quotes = memchr::memchr_iter(b'"', json.as_bytes());
+            quotes.any(|at| ends.any(&json[..at]))
+        })
     }
 
     pub fn forget_when_full(&mut self) {
@@ -538,6 +485,10 @@ fn atom_holds(atom: &Atom, value: Value<'_>, derived: &Derived<'_>, view: View) 
     let matches =
         |matcher: &Matcher| derived.any(view, |logged, lower| matcher.matches(Spelling { logged, lower }));
     match atom {
+        // Lists of networks are long, and an address is dear to read.
+        Atom::Text(Matcher::Cidr(block)) if view == View::Whole => {
+            derived.address().is_some_and(|address| block.holds(address))
+        }
         Atom::Text(matcher) => matches(matcher),
         Atom::Number {
             order,
@@ -576,6 +527,7 @@ fn atom_holds(atom: &Atom, value: Value<'_>, derived: &Derived<'_>, view: View) 
     }
 }
 
+mod item;
 mod memory;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use ahash::RandomState;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 /// One group of one key space and tenant.
 #[derive(Clone, Debug)]
@@ -10,14 +11,28 @@ pub struct Key {
     /// Index of the group-by list it belongs to.
     pub space: u16,
     pub text: Box<str>,
-    /// A second hash of all the above: equality without touching the text.
-    check: u64,
+    /// Of all the above.
+    digest: Digest,
     /// Newest event time seen; decides who is forgotten first.
     pub last_ts: i64,
     /// Which of 64 classes of user agents were seen: many bits, many agents.
     pub agents: u64,
     /// Where what is remembered of it stands.
     pub places: Places,
+}
+
+/// Two independent hashes of a key: equality without touching its text, and without looking into the
+/// list of keys. 128 bits make equal keys of equal digests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Digest {
+    hash: u64,
+    check: u64,
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
 }
 
 /// Where a track has the state of a key.
@@ -106,7 +121,8 @@ impl Places {
 /// Interned keys. Freed numbers are used again.
 #[derive(Debug, Default)]
 pub struct Keys {
-    by_hash: HashMap<u64, u32, std::hash::BuildHasherDefault<Passed>>,
+    /// Where first hashes of different keys are equal, the map itself tells them apart.
+    by_digest: HashMap<Digest, u32, std::hash::BuildHasherDefault<Passed>>,
     keys: Vec<Option<Key>>,
     free: Vec<u32>,
     /// Of the texts of all keys.
@@ -119,7 +135,7 @@ pub struct Keys {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Passed(u64);
 
-impl std::hash::Hasher for Passed {
+impl Hasher for Passed {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -135,7 +151,7 @@ impl std::hash::Hasher for Passed {
 
 impl Keys {
     pub fn len(&self) -> usize {
-        self.by_hash.len()
+        self.by_digest.len()
     }
 
     /// Bytes of the texts of all keys.
@@ -155,26 +171,28 @@ impl Keys {
             .expect("ids in use are never freed under their users")
     }
 
-    fn hash(&self, tenant: u16, space: u16, text: &str) -> u64 {
-        self.hasher.hash_one((tenant, space, text))
+    fn digest(&self, tenant: u16, space: u16, text: &str) -> Digest {
+        Digest {
+            hash: self.hasher.hash_one((tenant, space, text)),
+            check: self.checker.hash_one((tenant, space, text)),
+        }
     }
 
     /// The number of a key, given now if it is new.
     pub fn intern(&mut self, tenant: u16, space: u16, text: &str) -> u32 {
-        let mut hash = self.hash(tenant, space, text);
-        let check = self.checker.hash_one((tenant, space, text));
-        // Equal hashes of different keys: walk on; 128 bits make equal keys of equal checks.
-        while let Some(&id) = self.by_hash.get(&hash) {
-            if self.get(id).check == check {
-                return id;
-            }
-            hash = hash.wrapping_add(1);
+        let digest = self.digest(tenant, space, text);
+        match self.by_digest.get(&digest) {
+            Some(&id) => id,
+            None => self.add(digest, tenant, space, text),
         }
+    }
+
+    fn add(&mut self, digest: Digest, tenant: u16, space: u16, text: &str) -> u32 {
         let key = Key {
             tenant,
             space,
             text: text.into(),
-            check,
+            digest,
             last_ts: i64::MIN,
             agents: 0,
             places: Places::default(),
@@ -190,7 +208,7 @@ impl Keys {
                 u32::try_from(self.keys.len() - 1).expect("bounded by keys_max")
             }
         };
-        self.by_hash.insert(hash, id);
+        self.by_digest.insert(digest, id);
         id
     }
 
@@ -221,16 +239,41 @@ impl Keys {
             key.places.iter().next().is_none(),
             "a track would hold a number without a key"
         );
-        let mut hash = self.hash(key.tenant, key.space, &key.text);
-        // Found where it was put: behind others of equal hashes, should there be any.
-        while let Some(&found) = self.by_hash.get(&hash) {
-            if found == id {
-                self.by_hash.remove(&hash);
-                break;
-            }
-            hash = hash.wrapping_add(1);
-        }
+        self.by_digest.remove(&key.digest);
         self.bytes -= key.text.len();
         self.free.push(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys whose first hashes are equal, or next to each other.
+    #[test]
+    fn of_keys_with_equal_hashes_each_is_forgotten_alone() {
+        let of = |at: u64| Digest {
+            hash: u64::MAX - at / 4,
+            check: at,
+        };
+        for gone in 0..12 {
+            let mut keys = Keys::default();
+            let ids: Vec<u32> = (0..12)
+                .map(|at| keys.add(of(at), 0, 0, &format!("key {at}")))
+                .collect();
+            let id = |keys: &Keys, at: u64| keys.by_digest.get(&of(at)).copied();
+            assert_eq!(id(&keys, gone), Some(ids[gone as usize]));
+            keys.forget(ids[gone as usize]);
+            for at in 0..12 {
+                let expected = (at != gone).then_some(ids[at as usize]);
+                assert_eq!(id(&keys, at), expected, "{at} without {gone}");
+            }
+            assert_eq!((keys.len(), keys.stalest(20).len()), (11, 11));
+            // The number is given again, to whoever comes.
+            assert_eq!(keys.intern(1, 2, "another"), ids[gone as usize]);
+            assert_eq!(&*keys.get(ids[gone as usize]).text, "another");
+            assert_eq!(keys.intern(1, 2, "another"), ids[gone as usize]);
+            assert_eq!(keys.len(), 12);
+        }
     }
 }

@@ -217,8 +217,10 @@ fn with_keys(
 ) -> Option<Mask> {
     let mut found = Mask::NONE;
     let stretch = Stretch::of(texts, start, rows, &mut found)?;
-    keys.find(stretch.bytes, scratch, |place| stretch.mark(place, &mut found));
-    stretch.mark_each(&mut found, |rest| memchr::memchr(b'\\', rest));
+    for piece in stretch.pieces() {
+        keys.find(piece.bytes, scratch, |place| piece.mark(place, &mut found));
+        piece.mark_each(&mut found, |rest| memchr::memchr(b'\\', rest));
+    }
     Some(found)
 }
 

@@ -23,6 +23,7 @@ use haetae_event::EventBatch;
 use haetae_event::inside::Wanted;
 use keywords::Keywords;
 use run::Pass;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 pub(super) use truth::Mask;
 use truth::{ROWS, Truth};
@@ -33,64 +34,84 @@ struct RuleSpec {
     /// Items one of which must be true for the rule to hold; `None`: it can hold with all of them
     /// false.
     wakers: Option<Vec<u32>>,
-    lookups: bool,
     record: bool,
+    /// It asks for fields that are looked up only where a rule needs them.
+    late: bool,
 }
 
 /// Which rules to look at when.
 struct Watch {
-    rules: Vec<RuleSpec>,
+    rules: Arc<Vec<RuleSpec>>,
     /// Item → rules that it wakes.
     woken: Vec<Vec<u32>>,
     unconditional: Vec<u32>,
-    /// Some rule shows itself only by what is looked up, or by keywords.
-    lookups_always: bool,
+    /// By column: whether it is read in every row, since it wakes rules.
+    waking: Vec<bool>,
+    /// Some rule shows itself only by keywords.
     record_always: bool,
 }
 
 impl Watch {
-    fn of(kinds: &Kinds<'_>, rules: Vec<(Expr, u32)>) -> Watch {
+    /// `asked`: items that are to be known in every row besides.
+    fn of(kinds: &Kinds<'_>, rules: Vec<(Expr, u32)>, asked: &[u32]) -> Watch {
+        let mut specs: Vec<RuleSpec> = Vec::new();
         let mut watch = Watch {
-            rules: Vec::new(),
+            rules: Arc::default(),
             woken: vec![Vec::new(); kinds.items.len()],
             unconditional: Vec::new(),
-            lookups_always: false,
+            waking: vec![false; kinds.names.len()],
             record_always: false,
         };
-        for (index, (expr, id)) in rules.into_iter().enumerate() {
+        let column = |item: u32| kinds.items[item as usize].column;
+        asked.iter().for_each(|item| watch.waking[column(*item)] = true);
+        for (index, (wakers, (expr, id))) in kinds.wakers(&rules).into_iter().zip(rules).enumerate() {
             let index = u32::try_from(index).expect("fewer rules than 2^32");
-            let wakers = kinds.needed(&expr).map(|(_, items)| Vec::from_iter(items));
             for item in wakers.iter().flatten() {
                 watch.woken[*item as usize].push(index);
-                watch.lookups_always |= matches!(kinds.reading(*item), Reading::Lookup(_));
+                watch.waking[column(*item)] = true;
                 watch.record_always |= kinds.reading(*item) == Reading::Record;
             }
             if wakers.is_none() {
                 watch.unconditional.push(index);
+                expr.each_item(&mut |item| watch.waking[column(item)] = true);
             }
-            let (mut lookups, mut record) = (false, false);
-            kinds.reads(&expr, &mut |reading| match reading {
-                Reading::Lookup(_) => lookups = true,
-                Reading::Record => record = true,
-                Reading::Plain => {}
-            });
-            watch.rules.push(RuleSpec {
+            let mut record = false;
+            kinds.reads(&expr, &mut |reading| record |= reading == Reading::Record);
+            specs.push(RuleSpec {
                 expr,
                 id,
                 wakers,
-                lookups,
                 record,
+                late: false,
             });
         }
+        for rule in &mut specs {
+            rule.expr.order(&|item| watch.waking[column(item)]);
+            rule.expr.each_item(&mut |item| {
+                let is_lookup = matches!(kinds.reading(item), Reading::Lookup(_));
+                rule.late |= is_lookup && !watch.waking[column(item)];
+            });
+        }
+        watch.rules = Arc::new(specs);
         watch
     }
-}
 
-impl Watch {
-    /// Whether fields are looked up in every row.
-    fn looks_always(&self) -> bool {
-        let mut unconditional = self.unconditional.iter();
-        self.lookups_always || unconditional.any(|rule| self.rules[*rule as usize].lookups)
+    /// Keywords without which no rule holds: where none of these is in a record, no others need be
+    /// known.
+    fn keywords(&self, kinds: &Kinds<'_>) -> BTreeSet<u32> {
+        let mut waking = BTreeSet::new();
+        for rule in self.rules.iter().filter(|rule| rule.record) {
+            let is_record = |item: &u32| kinds.reading(*item) == Reading::Record;
+            match &rule.wakers {
+                Some(wakers) if wakers.iter().all(is_record) => waking.extend(wakers),
+                _ => rule.expr.each_item(&mut |item| {
+                    if is_record(&item) {
+                        waking.insert(item);
+                    }
+                }),
+            }
+        }
+        waking
     }
 }
 
@@ -103,8 +124,12 @@ pub struct Program {
     wanted: Arc<Wanted>,
     /// Field of the plan → its column.
     looked_up: Vec<usize>,
+    /// Fields that are looked up in every row.
+    waking_fields: Vec<usize>,
     /// Fields whose absence satisfies an item.
     telling: Vec<usize>,
+    /// By column that wakes no rule: the rows of which it is known what holds.
+    known: Vec<Mask>,
     /// Column → the generation in which it was looked up.
     looked: Vec<u32>,
     generation: u32,

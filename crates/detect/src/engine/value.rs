@@ -13,6 +13,7 @@ use haetae_event::EventBatch;
 use haetae_event::decode;
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::net::IpAddr;
 
 /// One column of a batch, typed.
 #[derive(Clone)]
@@ -176,6 +177,7 @@ pub struct Derived<'a> {
     pub decoded: Option<Decoded>,
     /// Judged when the first rule asks.
     scores: OnceCell<Verdicts>,
+    address: OnceCell<Option<IpAddr>>,
 }
 
 /// Decoded spellings of a text that decoding changes.
@@ -231,7 +233,13 @@ impl<'a> Derived<'a> {
             lower: OnceCell::new(),
             decoded,
             scores: OnceCell::new(),
+            address: OnceCell::new(),
         }
+    }
+
+    /// The address that the text is, as logged.
+    pub fn address(&self) -> Option<IpAddr> {
+        *self.address.get_or_init(|| self.logged.parse().ok())
     }
 
     /// How much the text, taken for a URI, looks like an attack of `class`, 0 to 100.

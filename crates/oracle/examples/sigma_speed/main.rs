@@ -1,8 +1,12 @@
 //! Events a second and core: our matching of the shared rules beside rsigma's, on the same events.
 //!
-//! `HAETAE_SHARED=… cargo run --release -p haetae-oracle --example sigma_speed [EVENTS [KIND [ours]]]`
+//! `HAETAE_SHARED=… cargo run --release -p haetae-oracle --example sigma_speed [EVENTS [KIND [ours|builtin]]]`
 //!
-//! With `ours` nothing is compared: our matching runs by itself, for a profiler.
+//! With `ours` nothing is compared: our matching of the shared rules, or with `builtin` of the built-in
+//! ones, runs by itself, for a profiler.
+//!
+//! There are two tables: the shared rules, and those built into the program that rsigma can read
+//! ([`builtin`]), on the same events.
 //!
 //! Times are CPU time of this process, the least of a few rounds; rounds of the two sides take
 //! turns. Compiling rules is outside of every time. Two questions are asked:
@@ -23,6 +27,7 @@
 //! event by event. "with windows" is ours with windows and episodes too, which rsigma's figure leaves
 //! out.
 
+mod builtin;
 mod loads;
 
 use haetae_detect::sigma::document::{Document, Rule};
@@ -150,14 +155,19 @@ fn count(engine: &rsigma_eval::Engine, objects: &[Value]) -> usize {
 }
 
 /// Panics with the first difference, if there is one; how many matches both find otherwise.
-fn same_matches(load: &Load, rules: &Rules, batches: &[EventBatch], routed: &rsigma_eval::Engine) -> usize {
+fn same_matches(
+    (load, objects): (&Load, &[Value]),
+    rules: &Rules,
+    batches: &[EventBatch],
+    routed: &rsigma_eval::Engine,
+) -> usize {
     let mut found = BTreeSet::new();
     let matcher = RuleMatcher::of_batches(load.dataset, &rules.rules);
     ours(matcher, batches, |row, rule| {
         found.insert((row, rules.rules[rule].attributes.id.clone()));
     });
     let mut theirs = BTreeSet::new();
-    for (row, object) in load.objects.iter().enumerate() {
+    for (row, object) in objects.iter().enumerate() {
         for result in routed.evaluate(&JsonEvent::borrow(object)) {
             theirs.insert((row, result.header.rule_id.unwrap_or_default()));
         }
@@ -170,7 +180,7 @@ fn same_matches(load: &Load, rules: &Rules, batches: &[EventBatch], routed: &rsi
         };
         panic!(
             "{}: only {whose} has rule {rule} for {}",
-            load.name, load.objects[*row]
+            load.name, objects[*row]
         );
     }
     found.len()
@@ -247,13 +257,13 @@ fn measure_ours(load: &Load, rules: &Rules, engine: &Engine) -> Ours {
 }
 
 /// CPU seconds of rsigma: its ways of matching, and `serde_json` alone.
-fn measure_theirs(load: &Load, theirs: &[rsigma_eval::Engine; 4]) -> ([f64; 4], f64) {
+fn measure_theirs(load: &Load, objects: &[Value], theirs: &[rsigma_eval::Engine; 4]) -> ([f64; 4], f64) {
     let lines: Vec<&str> = load.lines.lines().collect();
     let [a, b, c, d, parsing] = least([
-        &mut || count(&theirs[0], &load.objects),
-        &mut || count(&theirs[1], &load.objects),
-        &mut || count(&theirs[2], &load.objects),
-        &mut || count(&theirs[3], &load.objects),
+        &mut || count(&theirs[0], objects),
+        &mut || count(&theirs[1], objects),
+        &mut || count(&theirs[2], objects),
+        &mut || count(&theirs[3], objects),
         &mut || {
             let read = |line: &&str| serde_json::from_str::<Value>(line).expect("written above");
             let readable = lines.iter().filter(|_| load.json);
@@ -263,7 +273,22 @@ fn measure_theirs(load: &Load, theirs: &[rsigma_eval::Engine; 4]) -> ([f64; 4], 
     ([a, b, c, d], parsing)
 }
 
-fn measure(load: &Load, rules: &Rules) {
+/// What rsigma does not read is asked of ours alone: how many rules of the source there are then, and
+/// how many events a second.
+fn with_more(load: &Load, more: &Rules) -> String {
+    let engine = Engine::new(more.set.clone(), EngineOptions::one_shot());
+    let matcher = RuleMatcher::of_batches(load.dataset, &more.rules);
+    let batches = batches(load, &engine.columns(), &matcher.inside());
+    let mut fresh = fresh(load, more);
+    let [matching] = least([&mut || count_ours(&mut fresh, &batches)]);
+    format!(
+        " {}: {:.0} |",
+        more.rules.len() - matcher.left_out().len(),
+        load.objects.len() as f64 / matching / 1e3
+    )
+}
+
+fn measure(load: &Load, objects: &[Value], rules: &Rules, more: Option<&Rules>) {
     let engine = Engine::new(rules.set.clone(), EngineOptions::one_shot());
     let matcher = RuleMatcher::of_batches(load.dataset, &rules.rules);
     let left_out = matcher.left_out().iter();
@@ -277,10 +302,10 @@ fn measure(load: &Load, rules: &Rules) {
     for inside in [Inside::default(), matcher.inside()] {
         let batches = batches(load, &engine.columns(), &inside);
         assert_eq!(rows(&batches), load.objects.len(), "every line is read");
-        hits = same_matches(load, rules, &batches, &theirs[2]);
+        hits = same_matches((load, objects), rules, &batches, &theirs[2]);
     }
     let ours = measure_ours(load, rules, &engine);
-    let (ways, reading) = measure_theirs(load, &theirs);
+    let (ways, reading) = measure_theirs(load, objects, &theirs);
     let events = load.objects.len() as f64;
     let rate = |s: f64| format!("{:.0}", events / s / 1e3);
     let ns = |s: f64| format!("{:.0}", s * 1e9 / events);
@@ -292,7 +317,7 @@ fn measure(load: &Load, rules: &Rules) {
         ("-".to_owned(), "-".to_owned())
     };
     println!(
-        "| {} | {} | {hits} | {} | {} | {} | {} | **{:.1}** | {} | {their_text} | {ratio} | {}, {} |",
+        "| {} | {} | {hits} | {} | {} | {} | {} | **{:.1}** | {} | {their_text} | {ratio} | {}, {} |{}",
         load.name,
         rules.rules.len() - out.len(),
         rate(ours.matching),
@@ -303,34 +328,57 @@ fn measure(load: &Load, rules: &Rules) {
         rate(ours.from_text),
         ns(ours.parsing),
         ns(ours.plain_parsing),
+        more.map_or_else(String::new, |more| with_more(load, more)),
     );
+}
+
+fn print_head(more: &str) {
+    println!(
+        "| events | rules of their source | matches | ours | of stored rows | with windows | rsigma: all rules, with Bloom filter, rules of the source, with Bloom filter | ours ÷ rsigma's best | ours from text | rsigma from text | ratio from text | our parser, ns an event: handing values over, not |{more}"
+    );
+    let columns = 12 + more.matches('|').count();
+    println!("|{}", "---|".repeat(columns));
 }
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let events: usize = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(200_000);
     let only = arguments.next().unwrap_or_default();
-    let work = if arguments.next().is_some() {
-        profiled
-    } else {
-        measure
-    };
+    let alone = arguments.next();
     let (Some(shared), Some(others)) = (samples::web_network_aws(), samples::of_regression()) else {
         return;
     };
     let rules = Rules::of(&shared);
     let with_processes = Rules::of(&[shared, others].concat());
+    let (both, all) = builtin::rules();
+    let (both, all) = (Rules::of(&both), Rules::of(&all));
+    let kinds = KINDS.iter().filter(|(name, _)| name.contains(&only));
+    let loads: Vec<Load> = kinds
+        .map(|(_, make)| make(&mut ChaCha8Rng::seed_from_u64(1), events))
+        .collect();
+    let shared_of = |load: &Load| if load.processes { &with_processes } else { &rules };
+    match alone.as_deref() {
+        Some("builtin") => return loads.iter().for_each(|load| profiled(load, &all)),
+        Some(_) => return loads.iter().for_each(|load| profiled(load, shared_of(load))),
+        None => {}
+    }
     println!(
         "{} rules ({} with those of processes); {events} events a load; k events/s of CPU time, best of {ROUNDS}\n",
         rules.rules.len(),
         with_processes.rules.len()
     );
+    print_head("");
+    for load in &loads {
+        measure(load, &load.objects, shared_of(load), None);
+    }
     println!(
-        "| events | rules of their source | matches | ours | of stored rows | with windows | rsigma: all rules, with Bloom filter, rules of the source, with Bloom filter | ours ÷ rsigma's best | ours from text | rsigma from text | ratio from text | our parser, ns an event: handing values over, not |"
+        "\n{} of {} built-in rules: the others ask for what rsigma cannot make of an event\n",
+        both.rules.len(),
+        all.rules.len()
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
-    for (_, make) in KINDS.iter().filter(|(name, _)| name.contains(&only)) {
-        let load = make(&mut ChaCha8Rng::seed_from_u64(1), events);
-        work(&load, if load.processes { &with_processes } else { &rules });
+    print_head(" ours with all built-in rules of the source |");
+    for load in &loads {
+        let batches = batches(load, &Columns::All, &Inside::default());
+        measure(load, &builtin::objects(load, &batches), &both, Some(&all));
     }
 }

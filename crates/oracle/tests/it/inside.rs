@@ -134,9 +134,14 @@ fn object(value: impl Strategy<Value = Json>) -> impl Strategy<Value = Vec<(&'st
     prop::collection::vec((prop::sample::select(&KEYS[..]), value), 0..6)
 }
 
+/// A log source of every parser that hands values over, so that any key may be asked for.
+const TRIED: &str =
+    "sources: [{logsource: {product: tried}, datasets: [gelf, waf, route53, syslog, app], others: attrs}]";
+
 /// Rules about every field, most true of some values and not of others.
 fn rules(source: &str, fields: &[&str]) -> Vec<Rule> {
     let mut set = RuleSet::empty();
+    set.load_pipeline("pipeline.yml", TRIED);
     let mut add = |name: &str, detection: &str| {
         let id = format!("r{}", set.loaded().len());
         let text = format!("title: {name}\nid: {id}\nlogsource: {source}\ndetection:\n{detection}\n");
@@ -154,6 +159,8 @@ fn rules(source: &str, fields: &[&str]) -> Vec<Rule> {
             "'|contains': needle",
             "'|contains|all': [needle, a]",
             "'|endswith': '\\y'",
+            "'|endswith': ['eedle', '1000']",
+            "'': ['1000', 'needle']",
             "'|re': 'n.+e'",
             "'|gte': 7",
             "'|cidr': 192.0.2.0/24",
@@ -294,6 +301,241 @@ proptest! {
     }
 }
 
+/// A record of a format, made of what may stand anywhere in it.
+type Wrap = fn(Json, Json, Vec<(&'static str, Json)>) -> Vec<(&'static str, Json)>;
+
+/// Format, dataset, what stands before a record, the record, and fields to ask for.
+type Tried = (&'static str, Dataset, &'static str, Wrap, &'static [&'static str]);
+
+const TRIED_FORMATS: [Tried; 4] = [
+    (
+        "gelf",
+        Dataset::Gelf,
+        "",
+        |one, other, own| {
+            let text = Json::Text;
+            let head = [
+                ("version", text("1.1")),
+                ("host", text("web01")),
+                ("timestamp", Json::Bare("1772323200.5")),
+            ];
+            head.into_iter()
+                .chain([("_a", one), ("full_message", other)])
+                .chain(own)
+                .collect()
+        },
+        &[
+            "_a",
+            "_a.b",
+            "full_message.b.c",
+            "a",
+            "b",
+            "a.b",
+            "message",
+            "short_message",
+        ],
+    ),
+    (
+        "waf",
+        Dataset::Waf,
+        "",
+        |one, other, own| {
+            let request = vec![
+                ("clientIp", Json::Text("192.0.2.7")),
+                ("headers", one.clone()),
+                ("a", other.clone()),
+            ];
+            let head = [
+                ("timestamp", Json::Bare("1772323200000")),
+                ("formatVersion", Json::Bare("1")),
+                (
+                    "webaclId",
+                    Json::Text("arn:aws:wafv2:ap-northeast-2:123456789012:regional/webacl/x/y"),
+                ),
+                ("ruleGroupList", one),
+                ("challengeResponses", other),
+                ("httpRequest", Json::Object(request)),
+            ];
+            head.into_iter().chain(own).collect()
+        },
+        &[
+            "ruleGroupList.a",
+            "ruleGroupList.a.b",
+            "challengeResponse.b.c",
+            "httpRequest.headers.a",
+            "httpRequest.a",
+            "a",
+            "b.c",
+        ],
+    ),
+    (
+        "route53",
+        Dataset::Route53,
+        "",
+        |one, other, own| {
+            let head = [
+                ("query_timestamp", Json::Text("2026-03-01T00:00:00Z")),
+                ("query_name", Json::Text("shop.example.")),
+                ("answers", one),
+                ("srcids", other),
+            ];
+            head.into_iter().chain(own).collect()
+        },
+        &[
+            "answers.a",
+            "answers.b.c",
+            "srcids.a",
+            "srcids.instance.a",
+            "a",
+            "b.c",
+        ],
+    ),
+    (
+        "syslog",
+        Dataset::Syslog,
+        "<38>Mar  1 00:00:00 web01 shop[7]: ",
+        |one, other, own| [("a", one), ("c", other)].into_iter().chain(own).collect(),
+        &["a", "a.b", "b.c", "c.a.b", "x", "한"],
+    ),
+];
+
+/// `key=value`, plain and in quotes.
+fn pair() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(&["a", "b", "a.b", "b.c", "c", "x", "message", "level", "한"][..]);
+    let value = prop_oneof![
+        prop::sample::select(
+            &[
+                "7",
+                "x",
+                "X",
+                "null",
+                "true",
+                "192.0.2.7",
+                "needle",
+                "-",
+                "7.0",
+                "1e400",
+                "[7]"
+            ][..]
+        )
+        .prop_map(str::to_owned),
+        prop::sample::select(&TEXTS[..]).prop_map(|text| format!("\"{text}\"")),
+        Just(r#"{"a":7,"b":{"c":"needle"}}"#.to_owned()),
+    ];
+    (key, value).prop_map(|(key, value)| format!("{key}={value}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn so_is_what_other_parsers_read(
+        records in prop::collection::vec((json(), json(), object(json())), 1..12),
+        which in 0..TRIED_FORMATS.len(),
+    ) {
+        let (format, dataset, before, wrap, fields) = TRIED_FORMATS[which];
+        let rules = rules("{product: tried}", fields);
+        let mut lines = String::new();
+        for (one, other, own) in records {
+            lines.push_str(before);
+            Json::Object(wrap(one, other, own)).write(&mut lines);
+            lines.push('\n');
+        }
+        same(&lines, format, dataset, &rules);
+    }
+
+    #[test]
+    fn so_are_pairs(
+        records in prop::collection::vec(prop::collection::vec(pair(), 1..7), 1..12),
+        in_syslog in any::<bool>(),
+    ) {
+        let rules = rules("{product: tried}", &["a", "b", "a.b", "b.c", "c", "x", "message", "한"]);
+        let (format, dataset, before) = match in_syslog {
+            true => ("syslog", Dataset::Syslog, "<38>Mar  1 00:00:00 web01 shop[7]: n=1 "),
+            false => ("logfmt", Dataset::App, "n=1 "),
+        };
+        let lines: String = records.iter().map(|pairs| format!("{before}{}\n", pairs.join(" "))).collect();
+        same(&lines, format, dataset, &rules);
+    }
+}
+
+/// Values that a parser handed over, and rows that it left to their text.
+fn found(batch: &EventBatch) -> (usize, usize) {
+    let column = batch.column(inside::COLUMN).expect("asked for");
+    let column = column
+        .as_any()
+        .downcast_ref::<arrow::array::StructArray>()
+        .expect("a struct");
+    let unsure = column
+        .fields()
+        .iter()
+        .position(|field| field.name().starts_with('?'));
+    let valid = |at: usize| column.column(at).len() - column.column(at).null_count();
+    let all: usize = (0..column.num_columns()).map(valid).sum();
+    let unsure = unsure.map_or(0, valid);
+    (all - unsure, unsure)
+}
+
+#[test]
+fn every_parser_of_json_and_pairs_hands_over() {
+    let rules = rules("{product: tried}", &["a", "b.c", "d"]);
+    let stamp = "\"timestamp\":1772323200000";
+    for (format, dataset, line, handed) in [
+        (
+            "gelf",
+            Dataset::Gelf,
+            format!("{{{stamp},\"host\":\"h\",\"short_message\":\"m\",\"a\":1,\"b\":{{\"c\":2}}}}"),
+            3,
+        ),
+        (
+            "waf",
+            Dataset::Waf,
+            format!("{{{stamp},\"webaclId\":\"w\",\"a\":1,\"b\":{{\"c\":2}}}}"),
+            3,
+        ),
+        (
+            "route53",
+            Dataset::Route53,
+            "{\"query_timestamp\":\"2026-03-01T00:00:00Z\",\"a\":1,\"b.c\":2}".to_owned(),
+            2,
+        ),
+        (
+            "syslog",
+            Dataset::Syslog,
+            "<38>Mar  1 00:00:00 web01 shop[7]: {\"a\":1,\"b.c\":\"x\"}".to_owned(),
+            2,
+        ),
+        (
+            "syslog",
+            Dataset::Syslog,
+            "<38>Mar  1 00:00:00 web01 shop[7]: a=1 b.c=\"x y\" d=\"\\\"\"".to_owned(),
+            3,
+        ),
+        (
+            "logfmt",
+            Dataset::App,
+            "a=1 b.c=\"x y\" d=long-enough-for-a-buffer".to_owned(),
+            3,
+        ),
+    ] {
+        let inside = RuleMatcher::of_batches(dataset, &rules).inside();
+        let lines = format!("{line}\n").repeat(40);
+        let batches = batches(&lines, format, dataset, &inside);
+        let sum = batches
+            .iter()
+            .map(found)
+            .fold((0, 0), |sum, found| (sum.0 + found.0, sum.1 + found.1));
+        // `b` itself is asked for too, where it is.
+        assert_eq!(sum, (40 * handed, 0), "{line}");
+        assert!(same(&lines, format, dataset, &rules).len() > 40, "{line}");
+    }
+    // What stands inside a value of a pair is left to the text.
+    let line = "<38>Mar  1 00:00:00 web01 shop[7]: {\"a\":1,\"b\":{\"c\":2}}\n".repeat(40);
+    let inside = RuleMatcher::of_batches(Dataset::Syslog, &rules).inside();
+    let batches = batches(&line, "syslog", Dataset::Syslog, &inside);
+    assert_eq!(batches.iter().map(|batch| found(batch).1).sum::<usize>(), 40);
+}
+
 /// That values are handed over at all, and which rows are left to their text.
 #[test]
 fn what_is_plain_is_handed_over() {
@@ -303,21 +545,6 @@ fn what_is_plain_is_handed_over() {
     let unsure = "{\"a\":1,\"a\":2}\n{\"b\":[{\"c\":7}]}\n{\"a\":[7]}\n";
     let lines = format!("{}{plain}{unsure}", first_block());
     let batches = batches(&lines, "json", Dataset::App, &inside);
-    let found = |batch: &EventBatch| -> (usize, usize) {
-        let column = batch.column(inside::COLUMN).expect("asked for");
-        let column = column
-            .as_any()
-            .downcast_ref::<arrow::array::StructArray>()
-            .expect("a struct");
-        let unsure = column
-            .fields()
-            .iter()
-            .position(|field| field.name().starts_with('?'));
-        let valid = |at: usize| column.column(at).len() - column.column(at).null_count();
-        let all: usize = (0..column.num_columns()).map(valid).sum();
-        let unsure = unsure.map_or(0, valid);
-        (all - unsure, unsure)
-    };
     // The first block is read before it is known that somebody looks into objects.
     let first = batches[0].rows();
     assert!(batches.len() > 1 && first < 20, "{first}");

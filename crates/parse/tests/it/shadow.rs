@@ -1,10 +1,12 @@
 //! Comparing two versions of a parser on the same records.
 
 use arrow::buffer::Buffer;
+use haetae_event::Dataset;
+use haetae_event::inside::{self, Inside, PathTree, Wanted};
 use haetae_parse::block::Framing;
 use haetae_parse::format::Opening;
 use haetae_parse::shadow::{Comparison, EXAMPLES_MAX, FAILURES_MAX};
-use haetae_parse::{Blueprint, ParseOptions, ParsedBatch, ParserDefinition, RawBlock};
+use haetae_parse::{Blueprint, Format, ParseOptions, ParsedBatch, ParserDefinition, RawBlock};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,4 +121,50 @@ fn failures_are_bounded() {
         (report.newly_failing, report.newly_failing_records.len()),
         (50, FAILURES_MAX)
     );
+}
+
+/// What is handed over to detection is no column of a parser's.
+#[test]
+fn values_handed_over_are_not_compared() {
+    let block = RawBlock {
+        bytes: Buffer::from_vec("{\"t\":1,\"user\":{\"name\":\"kim\"}}\n".repeat(9).into_bytes()),
+        first_ordinal: 0,
+    };
+    let wishing = |paths: &[&str]| {
+        let mut tree = PathTree::new("attrs".to_owned());
+        for (slot, path) in (0..).zip(paths) {
+            tree.want(path, slot);
+        }
+        Inside::new([(Dataset::App, Arc::new(Wanted::new(vec![tree], 2)))])
+    };
+    let parsed = |inside: Inside| {
+        let options = ParseOptions {
+            dataset: Some(Dataset::App),
+            inside,
+            ..ParseOptions::default()
+        };
+        let opening = Opening {
+            head: b"",
+            framing: Framing::Lines,
+            options: &options,
+        };
+        let json = Format::all().find(|format| format.as_str() == "json");
+        (json.expect("a format").spec().open)(&opening).parse(&block)
+    };
+    let plain = parsed(Inside::default());
+    let (one, other) = (parsed(wishing(&["user"])), parsed(wishing(&["t", "user"])));
+    let handed = |batch: &ParsedBatch| {
+        let records = batch.records.as_ref().expect("nine events");
+        records.column_by_name(inside::COLUMN).cloned()
+    };
+    assert!(handed(&plain).is_none());
+    assert!(handed(&one).is_some() && handed(&one) != handed(&other));
+    let took = Duration::from_nanos(1);
+    for (a, b) in [(&plain, &one), (&one, &plain), (&one, &other)] {
+        let mut comparison = Comparison::new("a", "b");
+        comparison.feed(&block, (a, took), (b, took));
+        let report = comparison.report();
+        assert_eq!((report.compared, report.differing_records), (9, 0));
+        assert!(report.columns.is_empty(), "{:?}", report.columns);
+    }
 }

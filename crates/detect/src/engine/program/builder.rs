@@ -2,7 +2,7 @@
 //! the columns in which clients may have encoded them.
 
 use super::keywords::Keywords;
-use super::truth::Truth;
+use super::truth::{Mask, Truth};
 use super::{Program, Watch};
 use crate::engine::column::{ColumnProgram, ItemSpec};
 use crate::engine::expr::{Compare, Expr, Kinds, Reading};
@@ -172,7 +172,7 @@ impl Builder {
 
     /// What is encoded is decoded once for a value: literals of keywords are sought there with
     /// those of the column's own items.
-    fn keywords(&mut self) -> Option<(usize, Vec<String>, Vec<u32>)> {
+    fn keywords(&mut self) -> Option<(usize, Vec<u32>)> {
         let column = self.columns.iter().position(|name| name == KEYWORDS)?;
         let own = self.items.iter().filter(|item| item.column == column);
         let literals: Vec<String> = own.filter_map(ItemSpec::seeds).flatten().collect();
@@ -191,7 +191,7 @@ impl Builder {
                 literals: Some(literals.clone()),
             });
         }
-        Some((column, literals, in_requests))
+        Some((column, in_requests))
     }
 
     pub fn build(mut self) -> Program {
@@ -202,9 +202,6 @@ impl Builder {
             .enumerate()
             .map(|(index, name)| ColumnProgram::new(index, name, &self.items))
             .collect();
-        let keywords = keywords.map(|(column, literals, in_requests)| {
-            Keywords::new(column, &columns[column], &literals, in_requests)
-        });
         let mut plan = LookupPlan::default();
         let readings: Vec<Reading> = self
             .columns
@@ -220,25 +217,35 @@ impl Builder {
             compares: &self.compares,
             readings: &readings,
         };
-        let watch = Watch::of(&kinds, self.rules);
+        let asked = keywords.as_ref().map_or(&[][..], |(_, in_requests)| in_requests);
+        let watch = Watch::of(&kinds, self.rules, asked);
+        let keywords = keywords.map(|(column, in_requests)| {
+            let waking = watch.keywords(&kinds);
+            let own = waking.iter().map(|item| &self.items[*item as usize]);
+            let literals: Vec<String> = own.filter_map(ItemSpec::seeds).flatten().collect();
+            Keywords::new(column, &columns[column], &literals, in_requests)
+        });
         let wanted = plan.wish();
-        // Where few rows are looked into, reading the text of those costs less than handing over all.
-        let wanted = if watch.looks_always() {
-            wanted
-        } else {
-            Arc::default()
-        };
         let looked_up: Vec<usize> = (0..columns.len())
             .filter(|at| matches!(readings[*at], Reading::Lookup(_)))
             .collect();
+        let waking_fields = (0..looked_up.len()).filter(|field| watch.waking[looked_up[*field]]);
+        let waking_fields: Vec<usize> = waking_fields.collect();
+        // Where few rows are looked into, reading the text of those costs less than handing over all.
+        let wanted = match waking_fields.is_empty() {
+            true => Arc::default(),
+            false => wanted,
+        };
         let telling = (0..looked_up.len()).filter(|field| columns[looked_up[*field]].nothing != 0);
         Program {
             truth: Truth::new(self.items.len()),
             looked: vec![0; columns.len()],
+            known: vec![Mask::NONE; columns.len()],
             generation: 0,
             telling: telling.collect(),
             wanted,
             looked_up,
+            waking_fields,
             items: self.items,
             columns,
             readings,

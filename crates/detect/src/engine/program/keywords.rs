@@ -30,7 +30,7 @@ pub(super) struct Keywords {
 }
 
 impl Keywords {
-    /// `literals`, in lower case, are those of the items of `column`.
+    /// `literals`, in lower case, are those of the items of `column` that wake rules.
     pub fn new(
         column: usize,
         program: &ColumnProgram,
@@ -88,19 +88,21 @@ impl Program {
         let scan = keywords.scan.as_ref().filter(|_| rows.count() >= ROWS_MIN)?;
         let mut found = Mask::NONE;
         let stretch = Stretch::of(record.raws()?, start, rows, &mut found)?;
-        scan.find(stretch.bytes, &mut self.scratch, |place| {
-            stretch.mark(place, &mut found)
-        });
-        // A percent sign or an entity may stand for any letter.
-        stretch.mark_each(&mut found, |rest| memchr::memchr2(b'%', b'&', rest));
-        stretch.mark_escapes(keywords.careful, &mut found);
         let strange = |text: &[u8]| !text.is_ascii();
         let maybe_number = |text: &[u8]| !matches!(text.first(), Some(b'{' | b'[' | b'<'));
-        if strange(stretch.bytes) {
-            stretch.mark_rows(&mut found, strange);
-        }
-        if keywords.numeric {
-            stretch.mark_rows(&mut found, maybe_number);
+        for piece in stretch.pieces() {
+            scan.find(piece.bytes, &mut self.scratch, |place| {
+                piece.mark(place, &mut found)
+            });
+            // A percent sign or an entity may stand for any letter.
+            piece.mark_each(&mut found, |rest| memchr::memchr2(b'%', b'&', rest));
+            piece.mark_escapes(keywords.careful, &mut found);
+            if strange(piece.bytes) {
+                piece.mark_rows(&mut found, strange);
+            }
+            if keywords.numeric {
+                piece.mark_rows(&mut found, maybe_number);
+            }
         }
         Some(found)
     }

@@ -1,7 +1,7 @@
 //! One batch through a program: columns first, then what is looked up, then keywords, then the rules.
 
+use super::Program;
 use super::truth::{Mask, ones};
-use super::{Program, RuleSpec};
 use crate::engine::column::{sign_of, sign_of_json};
 use crate::engine::expr::{Compare, Expr, Reading};
 use crate::engine::lookup::{Cell, CellOrColumn, Lookups, Source};
@@ -24,6 +24,7 @@ pub(super) struct Pass<'p, 'b> {
 }
 
 impl Program {
+    /// What wakes rules comes first, in all rows; all else only where a rule is awake.
     pub(super) fn judge_rows(&mut self, pass: &mut Pass<'_, '_>, hit: &mut impl FnMut(usize, u32)) {
         self.truth.restart(pass.rows);
         // First, since it reads the block from its beginning to its end.
@@ -31,103 +32,149 @@ impl Program {
             true => self.sift_records(&pass.record, pass.start, &Mask::first(pass.rows)),
             false => None,
         };
-        self.read_plain(pass);
-        let lookups = self.rows_of(pass, self.watch.lookups_always, |rule| rule.lookups);
-        self.look_up(pass, &lookups);
-        if self.keywords.is_some() {
-            let rows = self.rows_of(pass, self.watch.record_always, |rule| rule.record);
-            let sifted = sifted.or_else(|| self.sift_records(&pass.record, pass.start, &rows));
-            self.look_at_records(&pass.record, pass.start, &rows, sifted);
-            if !self.watch.lookups_always {
-                let woken = self.rows_of(pass, false, |rule| rule.lookups);
-                self.look_up(pass, &woken.without(&lookups));
+        let all = Mask::first(pass.rows);
+        for column in 0..self.columns.len() {
+            if self.watch.waking[column] && self.readings[column] == Reading::Plain {
+                self.read_plain(pass, column, &all);
             }
         }
+        let read = match self.waking_fields.is_empty() {
+            true => Mask::NONE,
+            false => self.look_up(pass, &all),
+        };
+        if self.keywords.is_some() {
+            let rows = self.record_rows(&all);
+            let sifted = sifted.or_else(|| self.sift_records(&pass.record, pass.start, &rows));
+            self.look_at_records(&pass.record, pass.start, &rows, sifted);
+        }
+        self.read_late(pass, &read);
         self.judge_rules(pass, hit);
     }
 
-    /// What the columns of the batch say.
-    fn read_plain(&mut self, pass: &Pass<'_, '_>) {
-        for (at, column) in self.columns.iter_mut().enumerate() {
-            let source = &pass.plain[at];
-            let silent = matches!(source, Column::Absent) && column.nothing == 0;
-            if self.readings[at] != Reading::Plain || silent {
-                continue;
+    /// What a column of the batch says in these rows.
+    fn read_plain(&mut self, pass: &Pass<'_, '_>, at: usize, rows: &Mask) {
+        let (column, source) = (&mut self.columns[at], &pass.plain[at]);
+        match source {
+            Column::Absent => {
+                for item in &column.truths[column.nothing as usize] {
+                    self.truth.set_all(*item, rows);
+                }
             }
-            match source {
-                Column::Absent => {
-                    for item in &column.truths[column.nothing as usize] {
-                        self.truth.set_all(*item, &Mask::first(pass.rows));
-                    }
-                }
-                Column::Text(texts) => {
-                    let signs = &mut self.signs;
-                    signs.clear();
-                    let of = |at| {
-                        if texts.is_valid(at) {
-                            sign_of(texts.value(at))
-                        } else {
-                            0
-                        }
+            Column::Text(texts) => {
+                let many = rows.count() * FEW > pass.rows;
+                self.signs.clear();
+                if many {
+                    let of = |at| match texts.is_valid(at) {
+                        true => sign_of(texts.value(at)),
+                        false => 0,
                     };
-                    signs.extend((pass.start..pass.start + pass.rows).map(of));
-                    for (row, sign) in signs.iter().enumerate() {
-                        let at = pass.start + row;
-                        let entry = if texts.is_valid(at) {
-                            column.entry_of_text((texts.value(at), *sign), &self.hasher, &self.items)
-                        } else {
-                            column.nothing
-                        };
-                        self.truth.set_each(&column.truths[entry as usize], row);
-                    }
+                    self.signs.extend((pass.start..pass.start + pass.rows).map(of));
                 }
-                source => {
-                    for row in 0..pass.rows {
-                        let entry = column.entry(source.value(pass.start + row), &self.hasher, &self.items);
-                        self.truth.set_each(&column.truths[entry as usize], row);
-                    }
+                for row in rows.rows() {
+                    let at = pass.start + row;
+                    let entry = if texts.is_valid(at) {
+                        let text = texts.value(at);
+                        let sign = self.signs.get(row).copied().unwrap_or_else(|| sign_of(text));
+                        column.entry_of_text((text, sign), &self.hasher, &self.items)
+                    } else {
+                        column.nothing
+                    };
+                    self.truth.set_each(&column.truths[entry as usize], row);
+                }
+            }
+            source => {
+                for row in rows.rows() {
+                    let entry = column.entry(source.value(pass.start + row), &self.hasher, &self.items);
+                    self.truth.set_each(&column.truths[entry as usize], row);
                 }
             }
         }
     }
 
-    /// Rows in which a rule may hold, as far as is known, that is one of `which`; with `always` all.
-    fn rows_of(&self, pass: &Pass<'_, '_>, always: bool, which: fn(&RuleSpec) -> bool) -> Mask {
-        let all = Mask::first(pass.rows);
-        let mut unconditional = self.watch.unconditional.iter();
-        if always || unconditional.any(|rule| which(&self.watch.rules[*rule as usize])) {
-            return all;
-        }
+    /// Reads the text of rows where a rule is awake that asks for more than is known; `read`: rows whose
+    /// text was read before, of which all fields are known.
+    fn read_late(&mut self, pass: &mut Pass<'_, '_>, read: &Mask) {
         let mut rows = Mask::NONE;
         for item in self.truth.touched() {
             let mut woken = self.watch.woken[*item as usize].iter();
-            if woken.any(|rule| which(&self.watch.rules[*rule as usize])) {
+            if woken.any(|rule| self.watch.rules[*rule as usize].late) {
+                rows.or(self.truth.of(*item));
+            }
+        }
+        let rows = rows.without(read);
+        let mut read = *read;
+        if !rows.is_empty() {
+            read.or(self.read_texts(pass, &rows).words());
+        }
+        for (known, reading) in self.known.iter_mut().zip(&self.readings) {
+            *known = match reading {
+                Reading::Lookup(_) => read,
+                Reading::Plain | Reading::Record => Mask::NONE,
+            };
+        }
+    }
+
+    /// Sees to it that an item is known in these rows of a word: what wakes no rule is read where one
+    /// asks for it.
+    fn know(&mut self, item: u32, word: usize, rows: u64, pass: &Pass<'_, '_>) {
+        let column = self.items[item as usize].column;
+        let unknown = rows & !self.known[column].words()[word];
+        if self.watch.waking[column] || unknown == 0 {
+            return;
+        }
+        let known = self.known[column].words()[word] | unknown;
+        self.known[column].set_word(word, known);
+        let mut rows = Mask::NONE;
+        rows.set_word(word, unknown);
+        match self.readings[column] {
+            Reading::Plain => self.read_plain(pass, column, &rows),
+            Reading::Lookup(field) => self.look_up_told(pass, field, &rows),
+            Reading::Record => {}
+        }
+    }
+
+    /// Rows in which a rule about the record may hold, as far as is known.
+    fn record_rows(&self, all: &Mask) -> Mask {
+        let is_such = |rule: &u32| self.watch.rules[*rule as usize].record;
+        if self.watch.record_always || self.watch.unconditional.iter().any(is_such) {
+            return *all;
+        }
+        let mut rows = Mask::NONE;
+        for item in self.truth.touched() {
+            if self.watch.woken[*item as usize].iter().any(is_such) {
                 rows.or(self.truth.of(*item));
             }
         }
         rows
     }
 
-    /// Looks all fields up in these rows.
-    fn look_up(&mut self, pass: &mut Pass<'_, '_>, rows: &Mask) {
-        if rows.is_empty() {
-            return;
-        }
-        let in_text = pass.lookups.in_text(pass.start, rows, &mut self.scratch);
-        let told = rows.without(&in_text);
+    /// Looks the fields up that wake rules; gives back the rows whose text was read for it.
+    fn look_up(&mut self, pass: &mut Pass<'_, '_>, rows: &Mask) -> Mask {
+        let read = self.read_texts(pass, rows);
+        let told = rows.without(&read);
         if !told.is_empty() {
-            for field in 0..self.looked_up.len() {
-                self.look_up_told(pass, field, &told);
+            for at in 0..self.waking_fields.len() {
+                self.look_up_told(pass, self.waking_fields[at], &told);
             }
         }
+        read
+    }
+
+    /// All fields of those of these rows whose text has to be read.
+    fn read_texts(&mut self, pass: &mut Pass<'_, '_>, rows: &Mask) -> Mask {
+        let in_text = pass.lookups.in_text(pass.start, rows, &mut self.scratch);
         for row in in_text.rows() {
             pass.lookups.read(pass.start + row);
             self.look_at_text(&pass.lookups, row);
         }
+        in_text
     }
 
     /// One field in rows whose text need not be read.
     fn look_up_told(&mut self, pass: &Pass<'_, '_>, field: usize, rows: &Mask) {
+        if rows.is_empty() {
+            return;
+        }
         let column = &mut self.columns[self.looked_up[field]];
         let sources: Vec<Source<'_>> = pass.lookups.sources(field).collect();
         if sources.is_empty() {
@@ -137,21 +184,20 @@ impl Program {
             return;
         }
         if let [Source::Json(json)] = sources.as_slice() {
-            let signs = &mut self.signs;
-            signs.clear();
-            let of = |at| {
-                if json.is_valid(at) {
-                    sign_of_json(json.value(at))
-                } else {
-                    0
-                }
-            };
-            signs.extend((pass.start..pass.start + pass.rows).map(of));
+            self.signs.clear();
+            if rows.count() * FEW > pass.rows {
+                let of = |at| match json.is_valid(at) {
+                    true => sign_of_json(json.value(at)),
+                    false => 0,
+                };
+                self.signs.extend((pass.start..pass.start + pass.rows).map(of));
+            }
             for row in rows.rows() {
                 let at = pass.start + row;
                 let entry = if json.is_valid(at) {
-                    let value = (json.value(at), signs[row]);
-                    column.entry_of_json(value, &self.hasher, &self.items)
+                    let json = json.value(at);
+                    let sign = self.signs.get(row).copied().unwrap_or_else(|| sign_of_json(json));
+                    column.entry_of_json((json, sign), &self.hasher, &self.items)
                 } else {
                     column.nothing
                 };
@@ -254,8 +300,9 @@ impl Program {
     fn judge_rules(&mut self, pass: &mut Pass<'_, '_>, hit: &mut impl FnMut(usize, u32)) {
         let all = Mask::first(pass.rows);
         let mut found: Vec<(u32, Mask)> = Vec::new();
+        let rules = self.watch.rules.clone();
         for candidate in self.candidates() {
-            let rule = &self.watch.rules[candidate as usize];
+            let rule = &rules[candidate as usize];
             let mut rows = all;
             if let Some(wakers) = &rule.wakers {
                 rows = Mask::NONE;
@@ -285,12 +332,15 @@ impl Program {
     }
 
     /// Of the rows `within` a word those in which the condition holds.
-    fn holding(&self, expr: &Expr, word: usize, within: u64, pass: &mut Pass<'_, '_>) -> u64 {
+    fn holding(&mut self, expr: &Expr, word: usize, within: u64, pass: &mut Pass<'_, '_>) -> u64 {
         if within == 0 {
             return 0;
         }
         match expr {
-            Expr::Item(item) => self.truth.word(*item, word) & within,
+            Expr::Item(item) => {
+                self.know(*item, word, within, pass);
+                self.truth.word(*item, word) & within
+            }
             Expr::Compare(at) => {
                 let compare = &self.compares[*at as usize];
                 let rows = ones(within).filter(|bit| self.compares(compare, word * 64 + bit, pass));
