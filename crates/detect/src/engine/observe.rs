@@ -109,6 +109,16 @@ struct KeyColumn<'a> {
     ids: Vec<u32>,
 }
 
+impl<'a> KeyColumn<'a> {
+    fn unread(extractor: &Extractor, batch: &'a EventBatch) -> KeyColumn<'a> {
+        let columns = extractor.fields.iter().map(|f| Column::of(batch, &f.column));
+        KeyColumn {
+            columns: columns.collect(),
+            ids: vec![UNREAD; batch.rows()],
+        }
+    }
+}
+
 const UNREAD: u32 = u32::MAX - 1;
 
 pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatch, tenant: u16) {
@@ -121,14 +131,7 @@ pub(super) fn fold(compiled: &mut Compiled, state: &mut State, batch: &EventBatc
     let agents = Column::of(batch, "ua");
     let mut keys: Vec<KeyColumn<'_>> = extractors
         .iter()
-        .map(|extractor| KeyColumn {
-            columns: extractor
-                .fields
-                .iter()
-                .map(|f| Column::of(batch, &f.column))
-                .collect(),
-            ids: vec![UNREAD; batch.rows()],
-        })
+        .map(|extractor| KeyColumn::unread(extractor, batch))
         .collect();
     let value_columns: Vec<Vec<Vec<Column<'_>>>> = feeds
         .iter()
