@@ -425,6 +425,8 @@ fn filters_knocks_and_forged_environments() {
             "{message}"
         );
     }
+    let broken = "[client 192.0.2.7:14532] AH00126: Invalid URI in request GET http:8080 HTTP/1.1";
+    assert_eq!(said("apache2", broken).0.action, "error");
     let (forged, _, account) = said(
         "pkexec",
         "kim: The value for the SHELL variable was not found the /etc/shells file [USER=root] [TTY=/dev/pts/3]",

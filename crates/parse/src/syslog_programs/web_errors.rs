@@ -66,8 +66,7 @@ pub fn apache(message: &str) -> Option<Said> {
         modsecurity(message)
     } else if message.contains("client denied by server configuration") {
         Said::of(WEB, "forbidden", Some(FAILURE))
-    } else if message.contains("AH00126") || message.contains("AH10244") {
-        // A path that leaves the root, or cannot be normalised.
+    } else if (message.contains("AH00126") || message.contains("AH10244")) && climbs(message) {
         Said {
             request: invalid_request(message),
             ..Said::of(WEB, "invalid_uri", Some(FAILURE))
@@ -89,6 +88,13 @@ fn mail_service(message: &str) -> &'static str {
         Some("25" | "465" | "587" | "2525") => "smtp",
         _ => "imap",
     }
+}
+
+/// Whether a refused path has dots, however encoded, that lead out of the root.
+fn climbs(message: &str) -> bool {
+    const DOTS: [&str; 5] = ["../", ".%2e", "%2e.", "%2e%2e", "%%32%65"];
+    let lower = message.to_ascii_lowercase();
+    DOTS.iter().any(|dots| lower.contains(dots))
 }
 
 /// `AH00126: Invalid URI in request GET /…/etc/passwd HTTP/1.1`; AH10244 names no method.
