@@ -25,8 +25,9 @@ pub enum Origin {
 const SHARDS: usize = 64;
 /// Keys looked at to find one to forget.
 const SAMPLE: usize = 8;
-/// A key with its table entry, without its seconds.
-const KEY_BYTES: usize = 112;
+/// A key with its table entry and its share of what lists and the allocator keep free, without its
+/// seconds. With it the process takes what is reckoned (`many_addresses … "inline alone"`).
+const KEY_BYTES: usize = 156;
 
 /// What one second held, of one origin.
 #[derive(Clone, Copy, Debug)]
