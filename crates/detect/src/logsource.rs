@@ -62,6 +62,25 @@ struct Named {
     service: Option<OneOrMany<String>>,
 }
 
+impl Named {
+    fn keys(&self) -> [&Option<OneOrMany<String>>; 3] {
+        [&self.category, &self.product, &self.service]
+    }
+
+    /// Each key as it is wanted, and as a rule gives it.
+    fn beside<'a>(
+        &'a self,
+        source: &'a LogSource,
+    ) -> [(&'a Option<OneOrMany<String>>, &'a Option<String>); 3] {
+        let [category, product, service] = self.keys();
+        [
+            (category, &source.category),
+            (product, &source.product),
+            (service, &source.service),
+        ]
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Others {
@@ -85,12 +104,7 @@ struct Source {
 impl Source {
     /// How many keys fit; `None` when one does not.
     fn fit(&self, source: &LogSource) -> Option<usize> {
-        let wanted = &self.logsource;
-        let pairs = [
-            (&wanted.category, &source.category),
-            (&wanted.product, &source.product),
-            (&wanted.service, &source.service),
-        ];
+        let pairs = self.logsource.beside(source);
         let mut count = 0;
         for (wanted, given) in pairs {
             let Some(wanted) = wanted else { continue };
@@ -105,12 +119,7 @@ impl Source {
 
     /// Whether it names every key that the rule names, alike, and more.
     fn is_narrower(&self, source: &LogSource) -> bool {
-        let wanted = &self.logsource;
-        let pairs = [
-            (&wanted.category, &source.category),
-            (&wanted.product, &source.product),
-            (&wanted.service, &source.service),
-        ];
+        let pairs = self.logsource.beside(source);
         let alike = pairs.iter().all(|(wanted, given)| match (wanted, given) {
             (Some(wanted), Some(given)) => wanted.to_vec().contains(given),
             (None, Some(_)) => false,
@@ -355,8 +364,7 @@ impl Pipeline {
         let given = [&source.category, &source.product, &source.service];
         let wanted = |key: usize| {
             let of = move |entry: &Source| {
-                let named = &entry.logsource;
-                let wanted = [&named.category, &named.product, &named.service][key];
+                let wanted = entry.logsource.keys()[key];
                 wanted.as_ref().map(OneOrMany::to_vec).unwrap_or_default()
             };
             self.sources.iter().flat_map(of).collect::<Vec<String>>()

@@ -184,13 +184,15 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
     let Some(value) = value else { return Ok(custom) };
     let bad =
         "haetae: {entity: [field], proxy_aware: true, gap: 10m, risk: 0..100, block: false, filter: exclude}";
-    for (key, value) in value.as_object().into_iter().flatten() {
+    const KEYS: [&str; 6] = ["entity", "proxy_aware", "gap", "risk", "block", "filter"];
+    let Some(settings) = value.as_object() else {
+        return problem("sigma-custom", "`haetae` holds no settings", bad);
+    };
+    for (key, value) in settings {
         match (key.as_str(), value) {
-            ("entity", Value::Array(fields)) => {
-                custom.entity = fields
-                    .iter()
-                    .filter_map(|f| f.as_str().map(str::to_owned))
-                    .collect();
+            ("entity", Value::Array(fields)) if fields.iter().all(Value::is_string) => {
+                let names = fields.iter().filter_map(Value::as_str);
+                custom.entity = names.map(str::to_owned).collect();
             }
             ("proxy_aware", Value::Bool(on)) => custom.proxy_aware = *on,
             ("block", Value::Bool(may)) => custom.block = Some(*may),
@@ -200,7 +202,12 @@ fn custom(value: Option<&Value>) -> Result<Custom, ItemProblem> {
             ("filter", Value::String(text)) if super::filter::Sign::named(text).is_some() => {
                 custom.filter = super::filter::Sign::named(text);
             }
-            ("gap", Value::String(text)) => custom.gap_us = correlation::span_us(text),
+            ("gap", Value::String(text)) if correlation::span_us(text).is_some() => {
+                custom.gap_us = correlation::span_us(text);
+            }
+            (known, value) if KEYS.contains(&known) => {
+                return problem("sigma-custom", format!("`haetae.{key}` cannot be {value}"), bad);
+            }
             _ => return problem("sigma-custom", format!("`haetae.{key}` is not a setting"), bad),
         }
     }

@@ -143,6 +143,22 @@ fn log_sources_say_what_they_do_not_know() {
 }
 
 #[test]
+fn settings_that_mean_nothing_are_told() {
+    for (setting, expected) in [
+        ("oops", "`haetae` holds no settings"),
+        ("{gap: 1 minute}", "`haetae.gap` cannot be \"1 minute\""),
+        ("{risk: 900}", "`haetae.risk` cannot be 900"),
+        ("{entity: src_ip}", "`haetae.entity` cannot be \"src_ip\""),
+        ("{gpa: 1m}", "`haetae.gpa` is not a setting"),
+    ] {
+        let mut set = RuleSet::empty();
+        set.load_text("mine.yml", &format!("{BASE}haetae: {setting}\n"));
+        let shown = set.diagnostics()[0].to_string();
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[test]
 fn a_key_that_a_rule_does_not_name_means_any() {
     let batch = batch(Dataset::CloudTrail, &[("eventname", &["StopLogging"])]);
     for source in [

@@ -6,6 +6,7 @@ use crate::models::Models;
 use anyhow::{Context, Result};
 use haetae_detect::cost::CostOptions;
 use haetae_detect::inline::Inline;
+use haetae_detect::ruleset::rule_files;
 use haetae_detect::{Engine, EngineOptions, RuleSet};
 use haetae_pipeline::{Change, RuleShelf};
 use std::collections::BTreeSet;
@@ -181,35 +182,13 @@ fn problems(rules: &RuleSet) -> BTreeSet<String> {
 /// The file `path`, or every rule file under the folder of that name, sorted. What cannot be read
 /// is not there.
 fn stamps(path: &Path) -> Vec<Stamp> {
-    let mut found = Vec::new();
-    if let Some(meta) = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file) {
-        return vec![(path.to_path_buf(), meta.len(), meta.modified().ok())];
-    }
-    let mut folders = vec![path.to_path_buf()];
-    let mut seen = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        // Links are followed, as in reading the rules; each folder is looked at once.
-        if !folder.canonicalize().is_ok_and(|folder| seen.insert(folder)) {
-            continue;
-        }
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let Ok(meta) = std::fs::metadata(&path) else {
-                continue;
-            };
-            if meta.is_dir() {
-                folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
-            {
-                found.push((path, meta.len(), meta.modified().ok()));
-            }
-            if found.len() + folders.len() > FILES_MAX {
-                return found;
-            }
-        }
-    }
-    found.sort();
-    found
+    let files = match path.is_file() {
+        true => vec![path.to_path_buf()],
+        false => rule_files(path).unwrap_or_default(),
+    };
+    let stamp = |file: PathBuf| {
+        let meta = std::fs::metadata(&file).ok()?;
+        Some((file, meta.len(), meta.modified().ok()))
+    };
+    files.into_iter().take(FILES_MAX).filter_map(stamp).collect()
 }
